@@ -2,7 +2,13 @@
 //!
 //! After a deliberate change: `BLESS=1 cargo test -p rejoinder-protocol --test wire`, then read the
 //! diff.
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test"
+)]
 
 mod frames;
 
