@@ -1,1 +1,4 @@
 //! The client.
+
+#[cfg(target_arch = "wasm32")]
+mod browser;
