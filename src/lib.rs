@@ -1,4 +1,10 @@
-//! The client.
+//! The Rejoinder client: direct messages that are never lost, doubled or reordered.
+//!
+//! [`engine`] decides everything and does nothing: it is told what happened and says what to do.
+//! On wasm32 a driver does it, with one adapter for each Web API, and the npm package
+//! `@rejoinder/client` wraps the result.
+
+pub mod engine;
 
 #[cfg(target_arch = "wasm32")]
 mod browser;

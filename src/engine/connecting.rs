@@ -1,0 +1,358 @@
+//! Getting connected, staying connected, and noticing when that is over.
+
+use rejoinder_protocol::{
+    ClientFrame, Goodbye, HELLO_BYTES_MAX, Hello, PROTOCOL_VERSION, RESUME_THREADS_MAX, Reaction,
+    Resume, Since, Welcome, encode, reaction,
+};
+
+use super::config::{
+    CONNECT_TIMEOUT_MS, PROBE_TIMEOUT_MS, SOCKET_BUFFER_BYTES_MAX, TOKEN_TIMEOUT_MS,
+};
+use super::connection::{Ended, Live, State};
+use super::effect::Effect;
+use super::input::{Attempt, Input, Lifecycle, TokenInput};
+use super::notice::{Notice, Reason, SendRefusal, SendResult};
+use super::storing::Boot;
+use super::thread::{Subscription, ThreadState};
+use super::{AppInput, Engine};
+
+/// The close code that a browser reports where there was none.
+const NO_CLOSE_CODE: u16 = 1006;
+
+impl Engine {
+    pub(super) fn connect(&mut self, effects: &mut Vec<Effect>) {
+        match self.connection.state {
+            State::Idle | State::Ended(_) => {
+                self.connection.token_was_refused = false;
+                self.begin_attempt(effects);
+            }
+            State::Waiting { .. } => self.connection.hurry(self.clock.now.monotonic),
+            State::Booting
+            | State::NeedsToken { .. }
+            | State::Opening { .. }
+            | State::Greeting { .. }
+            | State::Live(_) => {}
+        }
+    }
+
+    pub(super) fn disconnect(&mut self, effects: &mut Vec<Effect>) {
+        self.close_socket(effects);
+        self.connection.state = State::Idle;
+        self.connection.reason = None;
+        self.connection.close_code = None;
+    }
+
+    pub(super) fn logout(&mut self, effects: &mut Vec<Effect>) {
+        self.disconnect(effects);
+        self.publish(effects);
+        for entry in self.outbox.iter().filter(|entry| !entry.is_settled) {
+            let result = SendResult::Refused {
+                code: SendRefusal::LoggedOut,
+            };
+            let client_msg_id = entry.record.client_msg_id;
+            effects.push(Effect::Notify(Notice::Settled {
+                client_msg_id,
+                result,
+            }));
+        }
+        self.is_logged_out = true;
+        effects.push(Effect::DeleteDatabase);
+    }
+
+    /// Nothing of a user who logged out is taken or kept.
+    pub(super) fn refuse_after_logout(&self, input: &Input, effects: &mut Vec<Effect>) {
+        if let Input::App(AppInput::Send { client_msg_id, .. }) = input {
+            let result = SendResult::Refused {
+                code: SendRefusal::LoggedOut,
+            };
+            let client_msg_id = *client_msg_id;
+            effects.push(Effect::Notify(Notice::Settled {
+                client_msg_id,
+                result,
+            }));
+        }
+    }
+
+    pub(super) fn begin_attempt(&mut self, effects: &mut Vec<Effect>) {
+        if self.storage.boot != Boot::Done {
+            self.connection.state = State::Booting;
+            return;
+        }
+        let attempt = self.connection.begin_attempt();
+        let deadline = self.clock.now.monotonic.after(TOKEN_TIMEOUT_MS);
+        self.connection.state = State::NeedsToken { attempt, deadline };
+        effects.push(Effect::RequestToken { attempt });
+    }
+
+    pub(super) fn handle_token(
+        &mut self,
+        answered: Attempt,
+        token: Option<TokenInput>,
+        effects: &mut Vec<Effect>,
+    ) {
+        let State::NeedsToken { attempt, .. } = self.connection.state else {
+            return;
+        };
+        if attempt != answered {
+            return;
+        }
+        let now = self.clock.now.monotonic;
+        let Some(token) = token else {
+            self.connection.wait(now, Reason::NoToken, None);
+            return;
+        };
+        // Whose threads we know is nothing to tell a gateway that takes us for somebody else.
+        let is_other = token
+            .subject
+            .is_some_and(|subject| subject != self.config.user_id);
+        let resume = if is_other { Vec::new() } else { self.resume() };
+        let mut hello = Box::new(Hello {
+            protocol_version: PROTOCOL_VERSION,
+            token: token.token,
+            resume,
+        });
+        while encode(hello.as_ref()).len() + 32 > HELLO_BYTES_MAX && hello.resume.pop().is_some() {}
+        let deadline = now.after(CONNECT_TIMEOUT_MS);
+        self.connection.state = State::Opening {
+            attempt,
+            deadline,
+            hello,
+        };
+        effects.push(Effect::OpenSocket { attempt });
+    }
+
+    fn resume(&self) -> Vec<Resume> {
+        let ready = self
+            .threads
+            .iter()
+            .filter(|(_, thread)| thread.log.is_some() && !thread.is_reloading);
+        ready
+            .take(RESUME_THREADS_MAX)
+            .map(|(thread_id, thread)| Resume {
+                thread_id: thread_id.clone(),
+                since: since(thread),
+            })
+            .collect()
+    }
+
+    pub(super) fn handle_opened(&mut self, opened: Attempt, effects: &mut Vec<Effect>) {
+        let State::Opening { attempt, hello, .. } = &self.connection.state else {
+            return;
+        };
+        let attempt = *attempt;
+        if attempt != opened {
+            return;
+        }
+        let now = self.clock.now.monotonic;
+        for resume in &hello.resume {
+            if let Some(thread) = self.threads.get_mut(&resume.thread_id) {
+                // The cursor may have moved since by nothing: without a connection none arrives.
+                thread.subscription = Subscription::CatchingUp { asked_at: now };
+                thread.has_hole = false;
+            }
+        }
+        let frame = ClientFrame::Hello(hello.as_ref().clone());
+        effects.push(Effect::Transmit { attempt, frame });
+        let deadline = now.after(CONNECT_TIMEOUT_MS);
+        self.connection.state = State::Greeting { attempt, deadline };
+    }
+
+    pub(super) fn handle_welcome(&mut self, welcome: Welcome, effects: &mut Vec<Effect>) {
+        let State::Greeting { attempt, .. } = self.connection.state else {
+            return;
+        };
+        if welcome.user_id != self.config.user_id {
+            self.close_socket(effects);
+            self.connection.end(Ended::WrongUser, None, None);
+            return;
+        }
+        let now = self.clock.now.monotonic;
+        let interval_ms = welcome.heartbeat.interval_ms.clamp(1_000, 300_000);
+        self.connection.token_was_refused = false;
+        self.connection.reason = None;
+        self.connection.close_code = None;
+        let epoch_changed = self
+            .storage
+            .epoch
+            .as_ref()
+            .is_some_and(|held| *held != welcome.epoch);
+        self.storage.epoch = Some(welcome.epoch.clone());
+        self.connection.state = State::Live(Live {
+            attempt,
+            since: now,
+            epoch: welcome.epoch,
+            limits: welcome.limits,
+            heard_at: now,
+            // Two pings missed.
+            silence_ms: interval_ms * 2,
+            probe: None,
+            is_congested: false,
+        });
+        if epoch_changed {
+            // An acknowledgement of another history says nothing about this one.
+            self.outbox.iter_mut().for_each(|entry| entry.ack = None);
+        }
+        for thread in self.threads.values_mut() {
+            if thread.log.is_some() && epoch_changed {
+                thread.told = thread.revision();
+            }
+            thread.touch();
+        }
+        self.ask_inbox(effects);
+        // A tab may have died and left its rows behind.
+        self.load_outbox(effects);
+    }
+
+    pub(super) fn handle_goodbye(&mut self, goodbye: Goodbye) {
+        self.connection.retry_after_ms = goodbye.retry_after_ms;
+        self.connection.close_code = Some(goodbye.code);
+    }
+
+    pub(super) fn handle_closed(&mut self, attempt: Attempt, code: u16) {
+        if !self.connection.is_current(attempt) {
+            return;
+        }
+        // A proxy may swallow the close frame, but not the `goodbye` before it.
+        let told = self.connection.close_code.filter(|_| code == NO_CLOSE_CODE);
+        self.lost(told.unwrap_or(code));
+    }
+
+    /// The connection ended with this code.
+    fn lost(&mut self, code: u16) {
+        self.forget_connection();
+        let close_code = (code != NO_CLOSE_CODE).then_some(code);
+        let reason = if close_code.is_some() {
+            Reason::Closed
+        } else {
+            Reason::Unreachable
+        };
+        let now = self.clock.now.monotonic;
+        match reaction(code) {
+            Reaction::ComeBack => self.connection.wait(now, reason, close_code),
+            Reaction::NewToken if self.connection.token_was_refused => {
+                self.connection
+                    .end(Ended::AuthRequired, Some(reason), close_code);
+            }
+            Reaction::NewToken => {
+                self.connection.token_was_refused = true;
+                self.connection.wait(now, reason, close_code);
+            }
+            Reaction::Stop => self
+                .connection
+                .end(Ended::Stopped, Some(reason), close_code),
+        }
+    }
+
+    /// Gives the connection up and comes back.
+    pub(super) fn give_up(&mut self, reason: Reason, effects: &mut Vec<Effect>) {
+        self.close_socket(effects);
+        self.connection.wait(self.clock.now.monotonic, reason, None);
+    }
+
+    /// Closes the socket, if any, and forgets what only the connection carried.
+    fn close_socket(&mut self, effects: &mut Vec<Effect>) {
+        if let Some(attempt) = self.connection.socket() {
+            effects.push(Effect::CloseSocket { attempt });
+        }
+        self.forget_connection();
+    }
+
+    fn forget_connection(&mut self) {
+        self.outbox.connection_lost();
+        self.presence.connection_lost();
+        self.inbox_connection_lost();
+        for thread in self.threads.values_mut() {
+            thread.connection_lost();
+        }
+    }
+
+    pub(super) fn handle_lifecycle(&mut self, lifecycle: Lifecycle, effects: &mut Vec<Effect>) {
+        match lifecycle {
+            Lifecycle::Online | Lifecycle::Visible => self.probe_or_hurry(effects),
+            // Neither proves anything: a page may be online behind a dead proxy, and "offline"
+            // with a working VPN.
+            Lifecycle::Hidden | Lifecycle::Offline => {}
+        }
+    }
+
+    /// Something suggests that the network is back, or that time has passed unseen.
+    pub(super) fn probe_or_hurry(&mut self, effects: &mut Vec<Effect>) {
+        if !self.connection.take_hint(self.clock.now.monotonic) {
+            return;
+        }
+        self.probe(effects);
+        self.connection.hurry(self.clock.now.monotonic);
+    }
+
+    /// Asks the gateway whether it is there, unless it is being asked.
+    pub(super) fn probe(&mut self, effects: &mut Vec<Effect>) {
+        let now = self.clock.now.monotonic;
+        let Some(live) = self.connection.live_mut() else {
+            return;
+        };
+        if live.probe.is_none() {
+            live.probe = Some(now.after(PROBE_TIMEOUT_MS));
+            let attempt = live.attempt;
+            effects.push(Effect::Transmit {
+                attempt,
+                frame: ClientFrame::Ping,
+            });
+        }
+    }
+
+    /// Any frame is a sign of life.
+    pub(super) fn heard(&mut self) {
+        let now = self.clock.now.monotonic;
+        if let Some(live) = self.connection.live_mut() {
+            live.heard_at = now;
+            live.probe = None;
+        }
+    }
+
+    pub(super) fn check_connection(&mut self, effects: &mut Vec<Effect>) {
+        let now = self.clock.now.monotonic;
+        if self
+            .connection
+            .next_deadline()
+            .is_none_or(|deadline| deadline > now)
+        {
+            return;
+        }
+        match &self.connection.state {
+            State::Idle | State::Booting | State::Ended(_) => {}
+            State::NeedsToken { .. } => self.connection.wait(now, Reason::NoToken, None),
+            State::Opening { .. } | State::Greeting { .. } => {
+                self.give_up(Reason::Silent, effects);
+            }
+            State::Live(live) if live.probe.is_some() => self.give_up(Reason::Silent, effects),
+            State::Live(_) => self.probe(effects),
+            State::Waiting { .. } => self.begin_attempt(effects),
+        }
+    }
+
+    pub(super) fn handle_buffered(&mut self, attempt: Attempt, bytes: u32) {
+        if let Some(live) = self
+            .connection
+            .live_mut()
+            .filter(|live| live.attempt == attempt)
+        {
+            live.is_congested = bytes > SOCKET_BUFFER_BYTES_MAX;
+        }
+    }
+
+    /// Transmits on a welcomed connection; without one the frame has no meaning later.
+    pub(super) fn transmit(&self, frame: ClientFrame, effects: &mut Vec<Effect>) {
+        if let Some(live) = self.connection.live() {
+            effects.push(Effect::Transmit {
+                attempt: live.attempt,
+                frame,
+            });
+        }
+    }
+}
+
+/// Returns where we stand in a thread.
+pub(super) fn since(thread: &ThreadState) -> Since {
+    let cursor = thread.log.as_ref().and_then(|log| log.cursor.clone());
+    cursor.map_or(Since::Nothing, Since::Cursor)
+}

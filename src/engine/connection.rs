@@ -1,0 +1,204 @@
+//! The state of the one connection.
+
+use rejoinder_protocol::{Epoch, Limits};
+
+use super::backoff::Backoff;
+use super::config::{HINT_INTERVAL_MS, STABLE_MS};
+use super::input::Attempt;
+use super::notice::{ConnectionState, Reason};
+use super::time::Millis;
+
+/// Where the connection stands, with what only exists there.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) enum State {
+    /// Not wanted.
+    Idle,
+    /// Wanted; the outbox is being read.
+    Booting,
+    /// The application is asked for a token.
+    NeedsToken { attempt: Attempt, deadline: Millis },
+    /// The socket is being opened.
+    Opening {
+        attempt: Attempt,
+        deadline: Millis,
+        hello: Box<rejoinder_protocol::Hello>,
+    },
+    /// `hello` is sent.
+    Greeting { attempt: Attempt, deadline: Millis },
+    /// Welcomed.
+    Live(Live),
+    /// Waiting for the next attempt, which may be cut short but not below `not_before`.
+    Waiting { until: Millis, not_before: Millis },
+    /// Given up until the application acts.
+    Ended(Ended),
+}
+
+/// What only a welcomed connection has.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) struct Live {
+    pub(crate) attempt: Attempt,
+    pub(crate) since: Millis,
+    pub(crate) epoch: Epoch,
+    pub(crate) limits: Limits,
+    /// When the gateway was last heard.
+    pub(crate) heard_at: Millis,
+    /// How long it may be silent before it is probed, in milliseconds.
+    pub(crate) silence_ms: u64,
+    /// Until when a `ping` of ours must be answered.
+    pub(crate) probe: Option<Millis>,
+    /// The socket holds too much that is not sent.
+    pub(crate) is_congested: bool,
+}
+
+/// Why the client gave up.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Ended {
+    AuthRequired,
+    WrongUser,
+    Stopped,
+}
+
+/// The connection, and what outlives each attempt.
+#[derive(Clone, Debug)]
+pub(crate) struct Connection {
+    pub(crate) state: State,
+    last_attempt: Attempt,
+    backoff: Backoff,
+    /// A token was refused since the last welcome; the next refusal ends it.
+    pub(crate) token_was_refused: bool,
+    /// What `goodbye` asked for.
+    pub(crate) retry_after_ms: Option<u64>,
+    hinted_at: Option<Millis>,
+    pub(crate) reason: Option<Reason>,
+    pub(crate) close_code: Option<u16>,
+}
+
+impl Connection {
+    pub(crate) fn new(seed: u64) -> Self {
+        Self {
+            state: State::Idle,
+            last_attempt: Attempt(0),
+            backoff: Backoff::new(seed),
+            token_was_refused: false,
+            retry_after_ms: None,
+            hinted_at: None,
+            reason: None,
+            close_code: None,
+        }
+    }
+
+    /// Names the next attempt.
+    pub(crate) fn begin_attempt(&mut self) -> Attempt {
+        self.last_attempt.0 += 1;
+        self.retry_after_ms = None;
+        self.last_attempt
+    }
+
+    /// Returns the attempt whose socket may be open.
+    pub(crate) fn socket(&self) -> Option<Attempt> {
+        match &self.state {
+            State::Opening { attempt, .. } | State::Greeting { attempt, .. } => Some(*attempt),
+            State::Live(live) => Some(live.attempt),
+            State::Idle
+            | State::Booting
+            | State::NeedsToken { .. }
+            | State::Waiting { .. }
+            | State::Ended(_) => None,
+        }
+    }
+
+    pub(crate) fn live(&self) -> Option<&Live> {
+        if let State::Live(live) = &self.state {
+            Some(live)
+        } else {
+            None
+        }
+    }
+
+    pub(crate) fn live_mut(&mut self) -> Option<&mut Live> {
+        if let State::Live(live) = &mut self.state {
+            Some(live)
+        } else {
+            None
+        }
+    }
+
+    /// Whether a frame or event of this attempt still counts.
+    pub(crate) fn is_current(&self, attempt: Attempt) -> bool {
+        self.socket() == Some(attempt)
+    }
+
+    /// Begins to wait for the next attempt.
+    pub(crate) fn wait(&mut self, now: Millis, reason: Reason, close_code: Option<u16>) {
+        if self
+            .live()
+            .is_some_and(|live| now.since(live.since) >= STABLE_MS)
+        {
+            self.backoff.reset();
+        }
+        let retry_after_ms = self.retry_after_ms.take();
+        let delay = self.backoff.next_delay_ms(retry_after_ms);
+        let not_before = now.after(retry_after_ms.unwrap_or(Backoff::FLOOR_MS));
+        self.state = State::Waiting {
+            until: now.after(delay),
+            not_before,
+        };
+        self.reason = Some(reason);
+        self.close_code = close_code;
+    }
+
+    pub(crate) fn end(&mut self, ended: Ended, reason: Option<Reason>, close_code: Option<u16>) {
+        self.state = State::Ended(ended);
+        self.reason = reason;
+        self.close_code = close_code;
+    }
+
+    /// Counts a hint that the network may be back. Returns whether to act on it: at most once in
+    /// five seconds, for `online` and `visibilitychange` come in bursts.
+    pub(crate) fn take_hint(&mut self, now: Millis) -> bool {
+        let fresh = self
+            .hinted_at
+            .is_none_or(|at| now.since(at) >= HINT_INTERVAL_MS);
+        if fresh {
+            self.hinted_at = Some(now);
+        }
+        fresh
+    }
+
+    /// Cuts a wait short, as far as the gateway allows.
+    pub(crate) fn hurry(&mut self, now: Millis) {
+        if let State::Waiting { until, not_before } = &mut self.state {
+            *until = (*until).min(now.max(*not_before));
+        }
+    }
+
+    pub(crate) fn shown_state(&self) -> ConnectionState {
+        match &self.state {
+            State::Idle => ConnectionState::Idle,
+            State::Booting
+            | State::NeedsToken { .. }
+            | State::Opening { .. }
+            | State::Greeting { .. } => ConnectionState::Connecting,
+            State::Live(_) => ConnectionState::Connected,
+            State::Waiting { .. } => ConnectionState::Waiting,
+            State::Ended(Ended::AuthRequired) => ConnectionState::AuthRequired,
+            State::Ended(Ended::WrongUser) => ConnectionState::WrongUser,
+            State::Ended(Ended::Stopped) => ConnectionState::Stopped,
+        }
+    }
+
+    /// Returns when the connection next needs attention.
+    pub(crate) fn next_deadline(&self) -> Option<Millis> {
+        match &self.state {
+            State::Idle | State::Booting | State::Ended(_) => None,
+            State::NeedsToken { deadline, .. }
+            | State::Opening { deadline, .. }
+            | State::Greeting { deadline, .. } => Some(*deadline),
+            State::Live(live) => Some(
+                live.probe
+                    .unwrap_or_else(|| live.heard_at.after(live.silence_ms)),
+            ),
+            State::Waiting { until, .. } => Some(*until),
+        }
+    }
+}

@@ -1,0 +1,413 @@
+//! The way of a message out: queued, stored, sent, acknowledged, confirmed; or refused, retried,
+//! taken back.
+
+use rejoinder_protocol::{
+    Ack, Attachment, Cancel, ClientFrame, ClientMsgId, ContentError, ErrorCode, SEND_BYTES_MAX,
+    Send, ThreadId, check_content, encode,
+};
+
+use super::Engine;
+use super::config::{ACK_TIMEOUT_MS, OUTBOX_ENTRIES_MAX, STORAGE_TIMEOUT_MS};
+use super::effect::Effect;
+use super::notice::{DiscardOutcome, Durability, Notice, SendRefusal, SendResult};
+use super::outbox::{Entry, Flight, Next, Saved};
+use super::stored::{EntryRecord, Write};
+use super::storing::PendingWrite;
+
+/// `bad_json` and `unknown_type` are believed after so many times.
+const STRANGE_ERRORS_MAX: u8 = 3;
+
+impl Engine {
+    pub(super) fn send(
+        &mut self,
+        thread_id: ThreadId,
+        client_msg_id: ClientMsgId,
+        body: String,
+        attachments: Vec<Attachment>,
+        effects: &mut Vec<Effect>,
+    ) {
+        let send = Send {
+            thread_id,
+            client_msg_id,
+            body,
+            attachments,
+        };
+        if let Err(code) = self.check_send(&send) {
+            let result = SendResult::Refused { code };
+            effects.push(Effect::Notify(Notice::Settled {
+                client_msg_id,
+                result,
+            }));
+            return;
+        }
+        let Send {
+            thread_id,
+            client_msg_id,
+            body,
+            attachments,
+        } = send;
+        let record = EntryRecord {
+            thread_id: thread_id.clone(),
+            client_msg_id,
+            body,
+            attachments,
+            created_at: self.clock.now.wall,
+            // One strict commit instead of two: it will be sent as soon as it is stored.
+            attempted: self.connection.live().is_some(),
+            failed: None,
+            cancel_wanted: false,
+        };
+        let deadline = self.clock.now.monotonic.after(STORAGE_TIMEOUT_MS);
+        let saved = if self.storage.is_on() {
+            Saved::Writing { deadline }
+        } else {
+            Saved::Memory
+        };
+        self.outbox.push(Entry::new(record.clone(), saved));
+        self.ensure_thread(&thread_id, effects);
+        if let Some(thread) = self.threads.get_mut(&thread_id) {
+            thread.own_typing = None;
+            thread.touch_list();
+        }
+        if self.storage.is_on() {
+            let pending = PendingWrite::Enqueue(client_msg_id);
+            self.persist(pending, Write::Enqueue(record), effects);
+        } else {
+            self.settle(client_msg_id, Durability::Memory, effects);
+        }
+    }
+
+    fn check_send(&self, send: &Send) -> Result<(), SendRefusal> {
+        check_content(&send.body, &send.attachments).map_err(|error| match error {
+            ContentError::BodyTooLarge(_)
+            | ContentError::TooManyAttachments(_)
+            | ContentError::AttachmentsTooLarge(_) => SendRefusal::TooLarge,
+            ContentError::Nul | ContentError::Size | ContentError::Empty => SendRefusal::Invalid,
+        })?;
+        let limit = self.connection.live().map_or(SEND_BYTES_MAX, |live| {
+            live.limits.send_bytes_max.min(SEND_BYTES_MAX)
+        });
+        let body_max = self
+            .connection
+            .live()
+            .map_or(usize::MAX, |live| live.limits.body_bytes_max);
+        if encode(&ClientFrame::Send(send.clone())).len() > limit || send.body.len() > body_max {
+            return Err(SendRefusal::TooLarge);
+        }
+        if self.outbox.len() >= OUTBOX_ENTRIES_MAX {
+            return Err(SendRefusal::OutboxFull);
+        }
+        if self.outbox.get(send.client_msg_id).is_some() {
+            return Err(SendRefusal::IdConflict);
+        }
+        Ok(())
+    }
+
+    /// Answers `sendMessage`, once.
+    pub(super) fn settle(
+        &mut self,
+        client_msg_id: ClientMsgId,
+        durability: Durability,
+        effects: &mut Vec<Effect>,
+    ) {
+        let Some(entry) = self.outbox.get_mut(client_msg_id) else {
+            return;
+        };
+        if !std::mem::replace(&mut entry.is_settled, true) {
+            let result = SendResult::Taken { durability };
+            effects.push(Effect::Notify(Notice::Settled {
+                client_msg_id,
+                result,
+            }));
+        }
+    }
+
+    /// Transmits, for every thread, what may leave now.
+    pub(super) fn pump_outbox(&mut self, effects: &mut Vec<Effect>) {
+        let Some(live) = self.connection.live() else {
+            return;
+        };
+        if live.is_congested {
+            return;
+        }
+        let now = self.clock.now.monotonic;
+        self.pump_cancels(effects);
+        for thread_id in self.outbox.thread_ids() {
+            match self.outbox.next(&thread_id, now, self.config.skip_failed) {
+                Some(Next::Transmit(client_msg_id)) => self.transmit_entry(client_msg_id, effects),
+                Some(Next::Mark(client_msg_id)) => {
+                    if let Some(entry) = self.outbox.get_mut(client_msg_id) {
+                        entry.flight = Flight::Marking;
+                    }
+                    let pending = PendingWrite::Mark(client_msg_id);
+                    self.persist(pending, Write::MarkAttempted { client_msg_id }, effects);
+                }
+                None => {}
+            }
+        }
+    }
+
+    fn transmit_entry(&mut self, client_msg_id: ClientMsgId, effects: &mut Vec<Effect>) {
+        let now = self.clock.now.monotonic;
+        let Some(entry) = self.outbox.get_mut(client_msg_id) else {
+            return;
+        };
+        entry.flight = Flight::Sent { at: now };
+        entry.record.attempted = true;
+        let frame = ClientFrame::Send(Send {
+            thread_id: entry.record.thread_id.clone(),
+            client_msg_id,
+            body: entry.record.body.clone(),
+            attachments: entry.record.attachments.clone(),
+        });
+        self.transmit(frame, effects);
+    }
+
+    /// Wishes to cancel leave outside the queue's order.
+    fn pump_cancels(&mut self, effects: &mut Vec<Effect>) {
+        let now = self.clock.now.monotonic;
+        let mut frames = Vec::new();
+        for entry in self.outbox.iter_mut() {
+            if entry.record.cancel_wanted && entry.cancel_sent_at.is_none() {
+                entry.cancel_sent_at = Some(now);
+                frames.push(ClientFrame::Cancel(Cancel {
+                    thread_id: entry.record.thread_id.clone(),
+                    client_msg_id: entry.record.client_msg_id,
+                }));
+            }
+        }
+        for frame in frames {
+            self.transmit(frame, effects);
+        }
+    }
+
+    pub(super) fn acknowledge(&mut self, ack: Ack, effects: &mut Vec<Effect>) {
+        let client_msg_id = ack.client_msg_id;
+        let thread_id = ack.thread_id.clone();
+        let Some(entry) = self.outbox.get_mut(client_msg_id) else {
+            return;
+        };
+        let was_cancelling = std::mem::take(&mut entry.record.cancel_wanted);
+        entry.flight = Flight::Acked;
+        entry.record.failed = None;
+        let place = ack.sequence_number;
+        entry.ack = Some(ack);
+        self.outbox.unpause(&thread_id);
+        if was_cancelling {
+            let outcome = DiscardOutcome::Sent;
+            effects.push(Effect::Notify(Notice::Discarded {
+                client_msg_id,
+                outcome,
+            }));
+        }
+        // Held already, or below what a reset left: its change will not come again.
+        let thread = self.threads.get(&thread_id);
+        let is_over = thread
+            .and_then(|thread| thread.log.as_ref())
+            .is_some_and(|log| {
+                log.cursor.is_some() && (log.holds_own(client_msg_id) || place < log.oldest)
+            });
+        let is_removed = thread.is_some_and(|thread| thread.is_removed());
+        if is_over || is_removed {
+            self.confirm_entry(client_msg_id, effects);
+            self.delete_entries(vec![client_msg_id], effects);
+        }
+        self.touch_list(&thread_id);
+    }
+
+    /// The message is part of the log now: the optimistic one goes.
+    pub(super) fn confirm_entry(&mut self, client_msg_id: ClientMsgId, effects: &mut Vec<Effect>) {
+        // A confirmed message is as safe as can be.
+        self.settle(client_msg_id, Durability::Disk, effects);
+        let Some(entry) = self.outbox.remove(client_msg_id) else {
+            return;
+        };
+        if entry.record.cancel_wanted {
+            let outcome = DiscardOutcome::Sent;
+            effects.push(Effect::Notify(Notice::Discarded {
+                client_msg_id,
+                outcome,
+            }));
+        }
+        self.touch_list(&entry.record.thread_id);
+    }
+
+    pub(super) fn cancelled(&mut self, client_msg_id: ClientMsgId, effects: &mut Vec<Effect>) {
+        let Some(entry) = self.outbox.remove(client_msg_id) else {
+            return;
+        };
+        let outcome = DiscardOutcome::Cancelled;
+        effects.push(Effect::Notify(Notice::Discarded {
+            client_msg_id,
+            outcome,
+        }));
+        self.delete_entries(vec![client_msg_id], effects);
+        self.touch_list(&entry.record.thread_id);
+    }
+
+    /// The gateway refused a message, for good or for now.
+    pub(super) fn refused(
+        &mut self,
+        client_msg_id: ClientMsgId,
+        code: ErrorCode,
+        retry_after_ms: Option<u64>,
+        effects: &mut Vec<Effect>,
+    ) {
+        let now = self.clock.now.monotonic;
+        let Some(entry) = self.outbox.get_mut(client_msg_id) else {
+            return;
+        };
+        let thread_id = entry.record.thread_id.clone();
+        if entry.flight == Flight::Acked {
+            return;
+        }
+        // Only a discard voids a key, so somebody discarded it.
+        if code == ErrorCode::Gone {
+            self.cancelled(client_msg_id, effects);
+            return;
+        }
+        if matches!(code, ErrorCode::BadJson | ErrorCode::UnknownType) {
+            entry.strange_errors += 1;
+        }
+        entry.flight = Flight::Waiting;
+        if code.is_permanent() || entry.strange_errors >= STRANGE_ERRORS_MAX {
+            entry.record.failed = Some(code);
+            let write = Write::SetFailed {
+                client_msg_id,
+                code: Some(code),
+            };
+            self.persist(PendingWrite::Other, write, effects);
+        } else {
+            self.outbox.pause(&thread_id, now, retry_after_ms);
+        }
+        self.touch_list(&thread_id);
+    }
+
+    pub(super) fn retry(&mut self, client_msg_id: ClientMsgId, effects: &mut Vec<Effect>) {
+        let Some(entry) = self.outbox.get_mut(client_msg_id) else {
+            return;
+        };
+        if entry.record.failed.take().is_none() {
+            return;
+        }
+        entry.strange_errors = 0;
+        let thread_id = entry.record.thread_id.clone();
+        self.outbox.unpause(&thread_id);
+        let write = Write::SetFailed {
+            client_msg_id,
+            code: None,
+        };
+        self.persist(PendingWrite::Other, write, effects);
+        self.touch_list(&thread_id);
+    }
+
+    pub(super) fn discard(&mut self, client_msg_id: ClientMsgId, effects: &mut Vec<Effect>) {
+        let is_on = self.storage.is_on();
+        let Some(entry) = self.outbox.get_mut(client_msg_id) else {
+            let outcome = DiscardOutcome::Unknown;
+            effects.push(Effect::Notify(Notice::Discarded {
+                client_msg_id,
+                outcome,
+            }));
+            return;
+        };
+        if entry.is_discarding || entry.record.cancel_wanted {
+            return;
+        }
+        if entry.saved != Saved::Memory && is_on {
+            entry.is_discarding = true;
+            let write = Write::Discard { client_msg_id };
+            self.persist(PendingWrite::Discard(client_msg_id), write, effects);
+        } else {
+            self.discard_in_memory(client_msg_id, effects);
+        }
+    }
+
+    /// Discards without storage: only what we know ourselves decides.
+    pub(super) fn discard_in_memory(
+        &mut self,
+        client_msg_id: ClientMsgId,
+        effects: &mut Vec<Effect>,
+    ) {
+        let Some(entry) = self.outbox.get_mut(client_msg_id) else {
+            return;
+        };
+        let outcome = if entry.record.attempted {
+            DiscardOutcome::MaybeSent
+        } else {
+            DiscardOutcome::Discarded
+        };
+        self.discarded(client_msg_id, outcome, effects);
+    }
+
+    /// Ends a discard with its outcome.
+    pub(super) fn discarded(
+        &mut self,
+        client_msg_id: ClientMsgId,
+        outcome: DiscardOutcome,
+        effects: &mut Vec<Effect>,
+    ) {
+        effects.push(Effect::Notify(Notice::Discarded {
+            client_msg_id,
+            outcome,
+        }));
+        self.settle(client_msg_id, Durability::Memory, effects);
+        let Some(entry) = self.outbox.get_mut(client_msg_id) else {
+            return;
+        };
+        entry.is_discarding = false;
+        let thread_id = entry.record.thread_id.clone();
+        if outcome == DiscardOutcome::MaybeSent {
+            entry.record.cancel_wanted = true;
+            entry.record.attempted = true;
+        } else {
+            self.outbox.remove(client_msg_id);
+        }
+        self.touch_list(&thread_id);
+    }
+
+    /// The probe was answered: what went before it without an answer was lost, and goes again.
+    pub(super) fn requeue_suspects(&mut self) {
+        for entry in self.outbox.iter_mut() {
+            if entry.flight == Flight::Suspect {
+                entry.flight = Flight::Waiting;
+            }
+        }
+    }
+
+    pub(super) fn check_outbox(&mut self, effects: &mut Vec<Effect>) {
+        let now = self.clock.now.monotonic;
+        let mut late = Vec::new();
+        let mut is_silent = false;
+        for entry in self.outbox.iter_mut() {
+            if matches!(entry.saved, Saved::Writing { deadline } if deadline <= now) {
+                entry.saved = Saved::Late;
+                late.push((entry.record.client_msg_id, entry.record.thread_id.clone()));
+            }
+            if matches!(entry.flight, Flight::Sent { at } if at.after(ACK_TIMEOUT_MS) <= now) {
+                entry.flight = Flight::Suspect;
+                is_silent = true;
+            }
+            if entry
+                .cancel_sent_at
+                .is_some_and(|at| at.after(ACK_TIMEOUT_MS) <= now)
+            {
+                entry.cancel_sent_at = None;
+                is_silent = true;
+            }
+        }
+        for (client_msg_id, thread_id) in late {
+            self.settle(client_msg_id, Durability::Memory, effects);
+            self.touch_list(&thread_id);
+        }
+        if is_silent {
+            self.probe(effects);
+        }
+    }
+
+    pub(super) fn touch_list(&mut self, thread_id: &ThreadId) {
+        if let Some(thread) = self.threads.get_mut(thread_id) {
+            thread.touch_list();
+        }
+    }
+}

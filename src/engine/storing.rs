@@ -1,0 +1,403 @@
+//! What goes to the browser's storage, and what its answers mean.
+
+use std::collections::BTreeMap;
+
+use rejoinder_protocol::{ClientMsgId, Epoch, HistoryPage, ThreadId};
+
+use super::Engine;
+use super::connection::State;
+use super::effect::Effect;
+use super::input::{OutboxLoad, StorageFailure, StoredResult, WriteId};
+use super::notice::{DiscardOutcome, Durability};
+use super::outbox::{Flight, Saved};
+use super::stored::{Answer, EntryRecord, OrderNumber, Write};
+use super::thread_log::Applied;
+
+/// Whether the outbox was read at the start.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub(crate) enum Boot {
+    #[default]
+    NotAsked,
+    Asked,
+    Done,
+}
+
+/// What a write was for.
+#[derive(Clone, Debug)]
+pub(crate) enum PendingWrite {
+    Enqueue(ClientMsgId),
+    Mark(ClientMsgId),
+    Discard(ClientMsgId),
+    /// Confirmed rows of a thread.
+    Confirmed(ThreadId),
+    Other,
+}
+
+/// The browser's storage, as far as it was heard of.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Storage {
+    pub(crate) boot: Boot,
+    /// The history of the last welcome.
+    pub(crate) epoch: Option<Epoch>,
+    /// Why nothing is stored.
+    pub(crate) failure: Option<StorageFailure>,
+    /// Confirmed rows are not stored any more: the cache is behind, but whole.
+    is_cache_off: bool,
+    pending: BTreeMap<WriteId, PendingWrite>,
+    last_write: WriteId,
+    /// An outbox load is under way.
+    is_loading: bool,
+}
+
+impl Storage {
+    /// Whether messages of the outbox are stored.
+    pub(crate) fn is_on(&self) -> bool {
+        self.failure.is_none()
+    }
+
+    fn has_cache(&self) -> bool {
+        self.is_on() && !self.is_cache_off
+    }
+}
+
+impl Engine {
+    pub(super) fn persist(
+        &mut self,
+        pending: PendingWrite,
+        write: Write,
+        effects: &mut Vec<Effect>,
+    ) {
+        if !self.storage.is_on() {
+            return;
+        }
+        self.storage.last_write.0 += 1;
+        let write_id = self.storage.last_write;
+        self.storage.pending.insert(write_id, pending);
+        effects.push(Effect::Persist { write_id, write });
+    }
+
+    /// Writes confirmed rows, unless the cache is off or the thread is being read anew: after a
+    /// refusal every later write rests on what was refused.
+    pub(super) fn persist_thread(
+        &mut self,
+        thread_id: &ThreadId,
+        write: Write,
+        effects: &mut Vec<Effect>,
+    ) {
+        let is_reloading = self
+            .threads
+            .get(thread_id)
+            .is_some_and(|thread| thread.is_reloading);
+        if self.storage.has_cache() && !is_reloading {
+            self.persist(PendingWrite::Confirmed(thread_id.clone()), write, effects);
+        }
+    }
+
+    pub(super) fn delete_entries(
+        &mut self,
+        client_msg_ids: Vec<ClientMsgId>,
+        effects: &mut Vec<Effect>,
+    ) {
+        if !client_msg_ids.is_empty() {
+            let write = Write::DeleteEntries { client_msg_ids };
+            self.persist(PendingWrite::Other, write, effects);
+        }
+    }
+
+    pub(super) fn persist_advance(
+        &mut self,
+        thread_id: &ThreadId,
+        applied: Applied,
+        settled: Vec<ClientMsgId>,
+        effects: &mut Vec<Effect>,
+    ) {
+        if !self.storage.has_cache() {
+            self.delete_entries(settled, effects);
+            return;
+        }
+        let log = self
+            .threads
+            .get(thread_id)
+            .and_then(|thread| thread.log.as_ref());
+        let Some((epoch, reset_count)) = log.and_then(|log| log.stored.clone()) else {
+            return;
+        };
+        let Applied {
+            from,
+            to,
+            messages,
+            participants,
+            ..
+        } = applied;
+        let thread_id = thread_id.clone();
+        let write = Write::Advance {
+            thread_id: thread_id.clone(),
+            epoch,
+            reset_count,
+            from,
+            to,
+            messages,
+            participants,
+            settled,
+        };
+        self.persist_thread(&thread_id, write, effects);
+    }
+
+    pub(super) fn persist_reset(
+        &mut self,
+        thread_id: &ThreadId,
+        expected: Option<(Epoch, u64)>,
+        applied: Applied,
+        settled: Vec<ClientMsgId>,
+        effects: &mut Vec<Effect>,
+    ) {
+        let has_cache = self.storage.has_cache();
+        let Some(log) = self
+            .threads
+            .get_mut(thread_id)
+            .and_then(|thread| thread.log.as_mut())
+        else {
+            return;
+        };
+        let Some(cursor) = log.cursor.clone() else {
+            return;
+        };
+        log.reset_stored();
+        if !has_cache {
+            self.delete_entries(settled, effects);
+            return;
+        }
+        let write = Write::Reset {
+            thread_id: thread_id.clone(),
+            expected,
+            epoch: cursor.epoch,
+            head: cursor.revision,
+            messages: applied.messages,
+            participants: applied.participants,
+            settled,
+        };
+        self.persist_thread(thread_id, write, effects);
+    }
+
+    pub(super) fn persist_history(&mut self, page: &HistoryPage, effects: &mut Vec<Effect>) {
+        let has_cache = self.storage.has_cache();
+        let Some(log) = self
+            .threads
+            .get_mut(&page.thread_id)
+            .and_then(|thread| thread.log.as_mut())
+        else {
+            return;
+        };
+        log.stored_oldest = log.oldest;
+        let Some((epoch, reset_count)) = log.stored.clone() else {
+            return;
+        };
+        let settled = log.own_keys(&page.messages);
+        if page.messages.is_empty() || !has_cache {
+            self.delete_entries(settled, effects);
+            return;
+        }
+        let write = Write::History {
+            thread_id: page.thread_id.clone(),
+            epoch,
+            reset_count,
+            as_of: page.as_of,
+            messages: page.messages.clone(),
+        };
+        self.persist_thread(&page.thread_id, write, effects);
+        let settled: Vec<_> = settled
+            .into_iter()
+            .filter(|id| self.outbox.get(*id).is_some())
+            .collect();
+        self.delete_entries(settled, effects);
+    }
+
+    /// Reads the outbox again: other tabs write to it too.
+    pub(super) fn load_outbox(&mut self, effects: &mut Vec<Effect>) {
+        if self.storage.is_on() && !std::mem::replace(&mut self.storage.is_loading, true) {
+            effects.push(Effect::LoadOutbox);
+        }
+    }
+
+    pub(super) fn handle_outbox_loaded(
+        &mut self,
+        result: Result<OutboxLoad, StorageFailure>,
+        effects: &mut Vec<Effect>,
+    ) {
+        self.storage.is_loading = false;
+        match result {
+            Ok(load) => self.adopt(load.entries, effects),
+            Err(failure) => self.storage_failed(failure),
+        }
+        if self.storage.boot != Boot::Done {
+            self.storage.boot = Boot::Done;
+            if self.connection.state == State::Booting {
+                self.begin_attempt(effects);
+            }
+        }
+    }
+
+    /// Takes in rows of storage that this engine may not hold: an earlier page or another tab
+    /// wrote them.
+    fn adopt(&mut self, rows: Vec<(OrderNumber, EntryRecord)>, effects: &mut Vec<Effect>) {
+        let mut known = Vec::new();
+        for (order, record) in rows {
+            let client_msg_id = record.client_msg_id;
+            let thread_id = record.thread_id.clone();
+            let log = self
+                .threads
+                .get(&thread_id)
+                .and_then(|thread| thread.log.as_ref());
+            // In the log already: never shown a second time, and of no more use.
+            if log.is_some_and(|log| log.holds_own(client_msg_id)) {
+                known.push(client_msg_id);
+                self.confirm_entry(client_msg_id, effects);
+                continue;
+            }
+            self.outbox.adopt(order, record);
+            self.ensure_thread(&thread_id, effects);
+            self.touch_list(&thread_id);
+        }
+        self.delete_entries(known, effects);
+    }
+
+    /// Storage does not work: from now on everything is in memory, and says so.
+    fn storage_failed(&mut self, failure: StorageFailure) {
+        self.storage.failure = Some(failure);
+        for thread in self.threads.values_mut() {
+            thread.touch_list();
+        }
+    }
+
+    pub(super) fn handle_stored(
+        &mut self,
+        write_id: WriteId,
+        result: StoredResult,
+        effects: &mut Vec<Effect>,
+    ) {
+        let Some(pending) = self.storage.pending.remove(&write_id) else {
+            return;
+        };
+        match result {
+            StoredResult::Committed { answer, added } => {
+                self.committed(pending, answer, added, effects);
+            }
+            StoredResult::Refused => {
+                if let PendingWrite::Confirmed(thread_id) = pending {
+                    self.reload_thread(&thread_id, effects);
+                }
+            }
+            StoredResult::Failed(failure) => self.write_failed(pending, failure, effects),
+        }
+    }
+
+    fn committed(
+        &mut self,
+        pending: PendingWrite,
+        answer: Answer,
+        added: Option<OrderNumber>,
+        effects: &mut Vec<Effect>,
+    ) {
+        match (pending, answer) {
+            (PendingWrite::Enqueue(client_msg_id), Answer::Enqueued { earlier }) => {
+                self.enqueued(client_msg_id, added, effects);
+                self.adopt(earlier, effects);
+            }
+            (PendingWrite::Mark(client_msg_id), Answer::Attempted { present, earlier }) => {
+                self.marked(client_msg_id, present, effects);
+                self.adopt(earlier, effects);
+            }
+            (PendingWrite::Discard(client_msg_id), Answer::Deleted) => {
+                self.discarded(client_msg_id, DiscardOutcome::Discarded, effects);
+            }
+            (PendingWrite::Discard(client_msg_id), Answer::MaybeSent) => {
+                self.discarded(client_msg_id, DiscardOutcome::MaybeSent, effects);
+            }
+            // Its row never arrived, or another tab was first: what we know ourselves decides.
+            (PendingWrite::Discard(client_msg_id), _) => {
+                self.discard_in_memory(client_msg_id, effects);
+            }
+            (
+                PendingWrite::Enqueue(_)
+                | PendingWrite::Mark(_)
+                | PendingWrite::Confirmed(_)
+                | PendingWrite::Other,
+                _,
+            ) => {}
+        }
+    }
+
+    fn enqueued(
+        &mut self,
+        client_msg_id: ClientMsgId,
+        order: Option<OrderNumber>,
+        effects: &mut Vec<Effect>,
+    ) {
+        let Some(entry) = self.outbox.get_mut(client_msg_id) else {
+            // It was confirmed or cancelled before its row was written.
+            self.delete_entries(vec![client_msg_id], effects);
+            return;
+        };
+        entry.order = order;
+        entry.saved = Saved::Disk;
+        let thread_id = entry.record.thread_id.clone();
+        self.settle(client_msg_id, Durability::Disk, effects);
+        self.touch_list(&thread_id);
+    }
+
+    fn marked(&mut self, client_msg_id: ClientMsgId, present: bool, effects: &mut Vec<Effect>) {
+        let Some(entry) = self.outbox.get_mut(client_msg_id) else {
+            return;
+        };
+        entry.flight = Flight::Waiting;
+        if present {
+            entry.record.attempted = true;
+            return;
+        }
+        // Another tab discarded it, or its change is stored and on its way to us.
+        let thread_id = entry.record.thread_id.clone();
+        self.outbox.remove(client_msg_id);
+        self.touch_list(&thread_id);
+        if let Some(thread) = self.threads.get_mut(&thread_id) {
+            thread.sync_again();
+        }
+        // A wish to cancel that another tab stored is ours to carry out as well.
+        self.load_outbox(effects);
+    }
+
+    fn write_failed(
+        &mut self,
+        pending: PendingWrite,
+        failure: StorageFailure,
+        effects: &mut Vec<Effect>,
+    ) {
+        match pending {
+            PendingWrite::Enqueue(client_msg_id) => {
+                if let Some(entry) = self.outbox.get_mut(client_msg_id) {
+                    entry.saved = Saved::Memory;
+                }
+                self.settle(client_msg_id, Durability::Memory, effects);
+                self.storage_failed(failure);
+            }
+            PendingWrite::Mark(client_msg_id) => {
+                if let Some(entry) = self.outbox.get_mut(client_msg_id) {
+                    entry.saved = Saved::Memory;
+                    entry.flight = Flight::Waiting;
+                }
+                self.storage_failed(failure);
+            }
+            PendingWrite::Discard(client_msg_id) => {
+                self.storage_failed(failure);
+                self.discard_in_memory(client_msg_id, effects);
+            }
+            // The cache is behind but whole; the outbox may still have room.
+            PendingWrite::Confirmed(_) => self.storage.is_cache_off = true,
+            PendingWrite::Other => {}
+        }
+    }
+
+    /// Whether stored messages below the window are as new as the log.
+    pub(super) fn may_read_older(&self) -> bool {
+        self.storage.has_cache()
+    }
+}

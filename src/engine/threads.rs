@@ -1,0 +1,342 @@
+//! Opening and closing threads, subscribing to them, and scrolling up in them.
+
+use rejoinder_protocol::{
+    ClientFrame, ErrorFrame, HistoryRequest, SequenceNumber, Subscribe, ThreadId, Typing,
+    Unsubscribe, UserId,
+};
+
+use super::Engine;
+use super::config::{HINT_SYNC_MS, HISTORY_LIMIT, SUBSCRIBE_TIMEOUT_MS, TYPING_INTERVAL_MS};
+use super::connecting::since;
+use super::effect::Effect;
+use super::input::StorageFailure;
+use super::notice::Reason;
+use super::stored::ThreadLoad;
+use super::thread::{Older, OwnTyping, Subscription, ThreadState};
+use super::thread_log::ThreadLog;
+
+/// A refused subscription is tried again after this, in milliseconds, if the gateway names no time.
+const SUBSCRIBE_RETRY_MS: u64 = 5_000;
+
+impl ThreadState {
+    /// The user is no longer part of the thread: nothing of it is shown.
+    pub(super) fn removed(&mut self, user_id: UserId) {
+        self.log = Some(ThreadLog::new(user_id, ThreadLoad::default()));
+        self.is_reloading = false;
+        self.subscription = Subscription::Live;
+        self.older = Older::Idle;
+        self.typing.clear();
+        self.unavailable = Some(rejoinder_protocol::ErrorCode::NotFound);
+        self.touch_list();
+    }
+
+    pub(super) fn is_removed(&self) -> bool {
+        self.unavailable.is_some() && self.log.as_ref().is_some_and(|log| log.cursor.is_none())
+    }
+}
+
+impl Engine {
+    pub(super) fn open_thread(&mut self, thread_id: &ThreadId, effects: &mut Vec<Effect>) {
+        self.ensure_thread(thread_id, effects);
+        if let Some(thread) = self.threads.get_mut(thread_id) {
+            thread.is_open = true;
+            thread.touch();
+        }
+    }
+
+    pub(super) fn close_thread(&mut self, thread_id: &ThreadId) {
+        if let Some(thread) = self.threads.get_mut(thread_id) {
+            thread.is_open = false;
+        }
+    }
+
+    /// Begins to follow a thread, from what is stored of it.
+    pub(super) fn ensure_thread(&mut self, thread_id: &ThreadId, effects: &mut Vec<Effect>) {
+        if self.threads.contains_key(thread_id) {
+            return;
+        }
+        let mut thread = ThreadState::new();
+        if self.storage.is_on() {
+            effects.push(Effect::LoadThread {
+                thread_id: thread_id.clone(),
+                before: None,
+            });
+        } else {
+            let user_id = self.config.user_id.clone();
+            thread.log = Some(ThreadLog::new(user_id, ThreadLoad::default()));
+        }
+        self.threads.insert(thread_id.clone(), thread);
+    }
+
+    /// Stops following threads that nobody shows and that no outbox entry needs.
+    pub(super) fn drop_idle_threads(&mut self, effects: &mut Vec<Effect>) {
+        let idle: Vec<ThreadId> = self
+            .threads
+            .iter()
+            .filter(|(thread_id, thread)| !thread.is_open && !self.outbox.has_thread(thread_id))
+            .map(|(thread_id, _)| thread_id.clone())
+            .collect();
+        for thread_id in idle {
+            self.threads.remove(&thread_id);
+            self.transmit(ClientFrame::Unsubscribe(Unsubscribe { thread_id }), effects);
+        }
+    }
+
+    /// A write was refused: what is stored is not what we believed, so it is read anew.
+    pub(super) fn reload_thread(&mut self, thread_id: &ThreadId, effects: &mut Vec<Effect>) {
+        let Some(thread) = self.threads.get_mut(thread_id) else {
+            return;
+        };
+        if !std::mem::replace(&mut thread.is_reloading, true) {
+            effects.push(Effect::LoadThread {
+                thread_id: thread_id.clone(),
+                before: None,
+            });
+        }
+    }
+
+    pub(super) fn handle_thread_loaded(
+        &mut self,
+        thread_id: &ThreadId,
+        before: Option<SequenceNumber>,
+        result: Result<ThreadLoad, StorageFailure>,
+        effects: &mut Vec<Effect>,
+    ) {
+        let load = result.unwrap_or_else(|failure| {
+            self.storage.failure = Some(failure);
+            ThreadLoad::default()
+        });
+        match before {
+            None => self.newest_loaded(thread_id, load, effects),
+            Some(before) => self.older_loaded(thread_id, before, load, effects),
+        }
+    }
+
+    fn newest_loaded(&mut self, thread_id: &ThreadId, load: ThreadLoad, effects: &mut Vec<Effect>) {
+        let user_id = self.config.user_id.clone();
+        let live_epoch = self.connection.live().map(|live| live.epoch.clone());
+        let Some(thread) = self.threads.get_mut(thread_id) else {
+            return;
+        };
+        if thread.log.is_some() && !thread.is_reloading {
+            return;
+        }
+        let known = thread.log.as_ref().and_then(|log| log.newest());
+        if let Some(held) = known {
+            thread.announced = thread.announced.max(held.message.sequence_number);
+        }
+        let log = ThreadLog::new(user_id, load);
+        let epoch = log.cursor.as_ref().map(|cursor| cursor.epoch.clone());
+        let is_reload = std::mem::replace(&mut thread.is_reloading, false);
+        let keys: Vec<_> = log.rows().map(|held| held.message.clone()).collect();
+        let own = log.own_keys(&keys);
+        thread
+            .shown
+            .touched
+            .extend(keys.iter().map(|message| message.sequence_number));
+        thread.log = Some(log);
+        thread.older = Older::Idle;
+        thread.sync_again();
+        thread.touch_list();
+        let known: Vec<_> = own
+            .into_iter()
+            .filter(|id| self.outbox.get(*id).is_some())
+            .collect();
+        for client_msg_id in &known {
+            self.confirm_entry(*client_msg_id, effects);
+        }
+        self.delete_entries(known, effects);
+        // Another tab met another history of the database; this connection belongs to the old one.
+        if is_reload && epoch.is_some() && live_epoch.is_some() && epoch != live_epoch {
+            self.give_up(Reason::EpochChanged, effects);
+        }
+    }
+
+    /// Asks for what is missing, in every thread.
+    pub(super) fn pump_threads(&mut self, effects: &mut Vec<Effect>) {
+        let Some(live) = self.connection.live() else {
+            return;
+        };
+        let attempt = live.attempt;
+        let now = self.clock.now.monotonic;
+        for (thread_id, thread) in &mut self.threads {
+            let is_due = thread.resubscribe_at.is_none_or(|at| at <= now);
+            let is_ready = thread.log.is_some() && !thread.is_reloading;
+            if thread.subscription == Subscription::Idle && is_due && is_ready {
+                thread.subscription = Subscription::CatchingUp { asked_at: now };
+                thread.resubscribe_at = None;
+                thread.has_hole = false;
+                let subscribe = Subscribe {
+                    thread_id: thread_id.clone(),
+                    since: since(thread),
+                };
+                let frame = ClientFrame::Subscribe(subscribe);
+                effects.push(Effect::Transmit { attempt, frame });
+                thread.touch();
+            }
+            if thread.older == Older::Wanted && is_ready {
+                let Some(log) = thread.log.as_ref() else {
+                    continue;
+                };
+                let before = log.oldest;
+                thread.older = Older::FromGateway { before };
+                let frame = ClientFrame::History(HistoryRequest {
+                    thread_id: thread_id.clone(),
+                    before_sequence_number: before,
+                    limit: HISTORY_LIMIT,
+                });
+                effects.push(Effect::Transmit { attempt, frame });
+            }
+        }
+    }
+
+    pub(super) fn subscription_refused(&mut self, thread_id: &ThreadId, error: &ErrorFrame) {
+        let now = self.clock.now.monotonic;
+        let Some(thread) = self.threads.get_mut(thread_id) else {
+            return;
+        };
+        thread.unavailable = Some(error.code);
+        if error.code.is_permanent() {
+            // Asked again on the next connection; until then it would only be refused again.
+            thread.subscription = Subscription::Live;
+        } else {
+            thread.subscription = Subscription::Idle;
+            let wait = error.retry_after_ms.unwrap_or(SUBSCRIBE_RETRY_MS);
+            thread.resubscribe_at = Some(now.after(wait));
+        }
+        thread.touch();
+    }
+
+    pub(super) fn check_threads(&mut self) {
+        let now = self.clock.now.monotonic;
+        for thread in self.threads.values_mut() {
+            let is_silent = matches!(thread.subscription, Subscription::CatchingUp { asked_at }
+                if asked_at.after(SUBSCRIBE_TIMEOUT_MS) <= now);
+            let hint_is_due = thread.hint_deadline.is_some_and(|deadline| deadline <= now);
+            if is_silent || hint_is_due {
+                thread.sync_again();
+                thread.resubscribe_at = None;
+            }
+            let before = thread.typing.len();
+            thread.typing.retain(|_, until| *until > now);
+            if thread.typing.len() != before {
+                thread.touch();
+            }
+        }
+    }
+
+    pub(super) fn load_older(&mut self, thread_id: &ThreadId, effects: &mut Vec<Effect>) {
+        let may_read = self.may_read_older();
+        let Some(thread) = self.threads.get_mut(thread_id) else {
+            return;
+        };
+        let Some(log) = thread.log.as_ref() else {
+            return;
+        };
+        if thread.older != Older::Idle || !log.has_older() || thread.is_reloading {
+            return;
+        }
+        if may_read && log.oldest > log.stored_oldest {
+            let before = log.oldest;
+            thread.older = Older::FromStorage {
+                before,
+                skipped: log.skipped_revision(),
+            };
+            let thread_id = thread_id.clone();
+            effects.push(Effect::LoadThread {
+                thread_id,
+                before: Some(before),
+            });
+        } else {
+            thread.older = Older::Wanted;
+        }
+        thread.touch();
+    }
+
+    fn older_loaded(
+        &mut self,
+        thread_id: &ThreadId,
+        before: SequenceNumber,
+        load: ThreadLoad,
+        effects: &mut Vec<Effect>,
+    ) {
+        let Some(thread) = self.threads.get_mut(thread_id) else {
+            return;
+        };
+        let Older::FromStorage {
+            before: asked,
+            skipped,
+        } = thread.older
+        else {
+            return;
+        };
+        if asked != before || thread.is_reloading {
+            return;
+        }
+        let Some(log) = thread.log.as_mut() else {
+            return;
+        };
+        thread.older = Older::Idle;
+        thread.shown.is_dirty = true;
+        // A change passed below the window since: what was read may lack it.
+        if log.skipped_revision() > skipped {
+            self.load_older(thread_id, effects);
+            return;
+        }
+        let is_same = load.cursor.as_ref().is_some_and(|record| {
+            log.stored.as_ref() == Some(&(record.epoch.clone(), record.reset_count))
+        });
+        let messages = if is_same && load.usable {
+            load.messages
+        } else {
+            Vec::new()
+        };
+        match log.prepend(messages) {
+            Some(places) if !places.is_empty() => {
+                thread.shown.touched.extend(places);
+                thread.touch_list();
+            }
+            // Not there after all; the gateway has it.
+            Some(_) | None => thread.older = Older::Wanted,
+        }
+    }
+
+    pub(super) fn set_typing(
+        &mut self,
+        thread_id: &ThreadId,
+        is_typing: bool,
+        effects: &mut Vec<Effect>,
+    ) {
+        let now = self.clock.now.monotonic;
+        if self.connection.live().is_none() {
+            return;
+        }
+        let Some(thread) = self.threads.get_mut(thread_id) else {
+            return;
+        };
+        let is_fresh = thread
+            .own_typing
+            .is_some_and(|own| now.since(own.renewed_at) < TYPING_INTERVAL_MS);
+        // Renewed rarely; ended at once, but only if somebody was told of the beginning.
+        if is_typing == is_fresh && (is_typing || thread.own_typing.is_none()) {
+            return;
+        }
+        if !is_typing && thread.own_typing.is_none() {
+            return;
+        }
+        thread.own_typing = is_typing.then_some(OwnTyping { renewed_at: now });
+        let thread_id = thread_id.clone();
+        self.transmit(
+            ClientFrame::Typing(Typing {
+                thread_id,
+                is_typing,
+            }),
+            effects,
+        );
+    }
+}
+
+const _: () = assert!(
+    HINT_SYNC_MS < SUBSCRIBE_TIMEOUT_MS,
+    "a hint is quicker than a timeout"
+);
