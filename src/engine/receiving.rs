@@ -25,35 +25,34 @@ impl Engine {
             return;
         };
         self.heard();
+        // A greeting comes before we know whose connection this is; nothing else means anything
+        // until then.
+        let is_greeting = matches!(
+            frame,
+            ServerFrame::Goodbye(_) | ServerFrame::Ping | ServerFrame::Welcome(_)
+        );
+        if is_greeting || self.connection.live().is_some() {
+            self.handle_frame(attempt, frame, effects);
+        }
+    }
+
+    fn handle_frame(&mut self, attempt: Attempt, frame: ServerFrame, effects: &mut Vec<Effect>) {
         match frame {
-            ServerFrame::Welcome(welcome) => self.handle_welcome(welcome, effects),
+            ServerFrame::Ack(ack) => self.handle_ack(ack, effects),
+            ServerFrame::Cancelled(cancelled) => self.handle_cancelled(&cancelled, effects),
+            ServerFrame::Change(change) => self.handle_change(&change, effects),
+            ServerFrame::Error(error) => self.handle_error(&error, effects),
             ServerFrame::Goodbye(goodbye) => self.handle_goodbye(goodbye),
-            // Answered even before `welcome`: it only says that we are there.
+            ServerFrame::History(page) => self.handle_history(&page, effects),
+            ServerFrame::Inbox(page) => self.handle_inbox(page, false),
+            ServerFrame::Live(live) => self.handle_live(&live),
+            ServerFrame::Page(page) => self.handle_page(&page, effects),
             ServerFrame::Ping => {
                 effects.push(Effect::Transmit {
                     attempt,
                     frame: ClientFrame::Pong,
                 });
             }
-            // Nothing else means anything before we know whose connection this is.
-            frame => {
-                if self.connection.live().is_some() {
-                    self.handle_frame(frame, effects);
-                }
-            }
-        }
-    }
-
-    fn handle_frame(&mut self, frame: ServerFrame, effects: &mut Vec<Effect>) {
-        match frame {
-            ServerFrame::Ack(ack) => self.handle_ack(ack, effects),
-            ServerFrame::Cancelled(cancelled) => self.handle_cancelled(&cancelled, effects),
-            ServerFrame::Change(change) => self.handle_change(&change, effects),
-            ServerFrame::Error(error) => self.handle_error(&error, effects),
-            ServerFrame::History(page) => self.handle_history(&page, effects),
-            ServerFrame::Inbox(page) => self.handle_inbox(page, false),
-            ServerFrame::Live(live) => self.handle_live(&live),
-            ServerFrame::Page(page) => self.handle_page(&page, effects),
             ServerFrame::Pong => self.requeue_suspects(),
             ServerFrame::Presence(notice) => {
                 self.presence.apply(&notice);
@@ -66,11 +65,8 @@ impl Engine {
             ServerFrame::Reset(reset) => self.handle_reset(&reset, effects),
             ServerFrame::Thread(summary) => self.handle_summary(summary),
             ServerFrame::Typing(notice) => self.handle_typing(&notice),
-            ServerFrame::Authenticated(_)
-            | ServerFrame::Goodbye(_)
-            | ServerFrame::Ping
-            | ServerFrame::Unknown
-            | ServerFrame::Welcome(_) => {}
+            ServerFrame::Welcome(welcome) => self.handle_welcome(welcome, effects),
+            ServerFrame::Authenticated(_) | ServerFrame::Unknown => {}
         }
     }
 
