@@ -1,0 +1,89 @@
+//! What the commands need from the machine: found, or installed where we may, or named.
+
+use crate::{
+    paths::on_path,
+    process::{command, run},
+};
+use std::path::Path;
+
+const TARGET: &str = "wasm32-unknown-unknown";
+
+/// The compiler's part for WebAssembly.
+pub(crate) fn wasm_target() -> Result<(), String> {
+    let sysroot = run(&mut command("rustc", &["--print", "sysroot"]))?;
+    if Path::new(sysroot.trim())
+        .join("lib/rustlib")
+        .join(TARGET)
+        .is_dir()
+    {
+        return Ok(());
+    }
+    if on_path("rustup").is_none() {
+        return Err(format!(
+            "This Rust cannot compile for {TARGET}: install that target."
+        ));
+    }
+    run(&mut command("rustup", &["target", "add", TARGET])).map(drop)
+}
+
+/// Node, which builds and tests the npm package.
+pub(crate) fn node() -> Result<(), String> {
+    let missing = "Node 20.19 or newer is missing: install it from https://nodejs.org";
+    let version = run(&mut command("node", &["--version"])).map_err(|_| missing.to_owned())?;
+    let mut numbers = version
+        .trim()
+        .trim_start_matches('v')
+        .split('.')
+        .map(str::parse::<u32>);
+    match (numbers.next(), numbers.next()) {
+        (Some(Ok(major)), Some(Ok(minor))) if (major, minor) >= (20, 19) => Ok(()),
+        _ => Err(format!("{missing} (this is {})", version.trim())),
+    }
+}
+
+/// A browser and its driver.
+pub(crate) fn browser() -> Result<(), String> {
+    if has_driver() && has_browser() {
+        return Ok(());
+    }
+    if on_path("apt-get").is_some() && is_root() {
+        // A message that a person can act on; apt's own words follow if it fails.
+        println!("    installing chromium and chromium-driver");
+        run(&mut command("apt-get", &["update"]))?;
+        let packages = [
+            "install",
+            "-y",
+            "--no-install-recommends",
+            "chromium",
+            "chromium-driver",
+        ];
+        run(command("apt-get", &packages).env("DEBIAN_FRONTEND", "noninteractive"))?;
+        return Ok(());
+    }
+    Err(
+        "No browser to test in: install Chromium or Chrome, and chromedriver on the PATH \
+         (Debian: apt-get install chromium chromium-driver)."
+            .into(),
+    )
+}
+
+fn has_driver() -> bool {
+    std::env::var_os("CHROMEDRIVER").is_some() || on_path("chromedriver").is_some()
+}
+
+fn has_browser() -> bool {
+    [
+        "chromium",
+        "chromium-browser",
+        "google-chrome",
+        "google-chrome-stable",
+        "chrome",
+    ]
+    .into_iter()
+    .any(|name| on_path(name).is_some())
+        || Path::new("/Applications/Google Chrome.app").exists()
+}
+
+fn is_root() -> bool {
+    run(&mut command("id", &["-u"])).is_ok_and(|id| id.trim() == "0")
+}

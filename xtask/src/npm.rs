@@ -1,0 +1,66 @@
+//! The npm package.
+
+use crate::{
+    install, paths,
+    process::{command, run},
+    wasm,
+};
+use std::{fs, path::Path, process::Command, time::SystemTime};
+
+fn npm(arguments: &[&str]) -> Command {
+    let mut npm = command("npm", arguments);
+    npm.current_dir(paths::js());
+    npm
+}
+
+/// Installs what the lock file names, unless that has been done since it changed.
+pub(crate) fn dependencies() -> Result<(), String> {
+    let changed = |file: &str| modified(&paths::js().join(file));
+    let installed = changed("node_modules/.package-lock.json");
+    if installed.is_some() && installed >= changed("package-lock.json") {
+        return Ok(());
+    }
+    run(&mut npm(&["ci", "--no-audit", "--no-fund"])).map(drop)
+}
+
+fn modified(file: &Path) -> Option<SystemTime> {
+    fs::metadata(file).and_then(|file| file.modified()).ok()
+}
+
+/// Builds `js/dist/` from `js/src/` and `pkg/`.
+pub(crate) fn build() -> Result<String, String> {
+    run(&mut npm(&["run", "build"]))
+}
+
+/// Formatting, lints and types.
+pub(crate) fn check() -> Result<String, String> {
+    run(&mut npm(&["run", "check"]))
+}
+
+/// The facade's tests.
+pub(crate) fn test() -> Result<String, String> {
+    run(&mut npm(&["test"]))
+}
+
+/// Packs the package and uses it as its users do.
+pub(crate) fn test_packaging() -> Result<String, String> {
+    run(&mut npm(&["run", "test:packaging"]))
+}
+
+/// The command `build`.
+pub(crate) fn build_all() -> Result<(), String> {
+    type Step = (&'static str, fn() -> Result<(), String>);
+    let steps: [Step; 6] = [
+        ("the WebAssembly target", install::wasm_target),
+        ("Node", install::node),
+        ("wasm-pack and wasm-bindgen", || wasm::tools().map(drop)),
+        ("the core: pkg/", || wasm::build().map(drop)),
+        ("npm dependencies", dependencies),
+        ("the npm package: js/dist/", || build().map(drop)),
+    ];
+    for (name, step) in steps {
+        println!("{name}");
+        step()?;
+    }
+    Ok(())
+}

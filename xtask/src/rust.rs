@@ -1,0 +1,42 @@
+//! What cargo checks.
+
+use crate::process::{command, run};
+
+/// `tools` only wraps other people's programs, and takes minutes to compile.
+const OURS: [&str; 3] = ["--workspace", "--exclude", "tools"];
+
+pub(crate) fn format() -> Result<String, String> {
+    run(&mut command("cargo", &["fmt", "--all", "--check"]))
+}
+
+pub(crate) fn lint_native() -> Result<String, String> {
+    let deny = ["--all-targets", "--", "-D", "warnings"];
+    run(&mut command(
+        "cargo",
+        &[&["clippy"], OURS.as_slice(), &deny].concat(),
+    ))
+}
+
+pub(crate) fn lint_wasm() -> Result<String, String> {
+    let package = [
+        "clippy",
+        "--package",
+        "rejoinder",
+        "--target",
+        "wasm32-unknown-unknown",
+    ];
+    let deny = ["--all-targets", "--", "-D", "warnings"];
+    run(&mut command("cargo", &[package.as_slice(), &deny].concat()))
+}
+
+pub(crate) fn document() -> Result<String, String> {
+    let arguments = [&["doc", "--no-deps"], OURS.as_slice()].concat();
+    run(command("cargo", &arguments).env("RUSTDOCFLAGS", "-D warnings"))
+}
+
+pub(crate) fn test() -> Result<String, String> {
+    run(&mut command(
+        "cargo",
+        &[&["test", "--no-fail-fast"], OURS.as_slice()].concat(),
+    ))
+}

@@ -1,0 +1,26 @@
+//! The command `test`: everything, cheap checks first.
+
+use crate::{browser_tests, install, npm, rust, steps::Steps, tidy, wasm};
+
+/// Runs every step, also after one has failed, so that one run shows all there is to mend.
+pub(crate) fn run() -> Result<(), String> {
+    let mut steps = Steps::begin();
+    steps.check("tidy: file lengths, who imports whom", tidy::run);
+    steps.check("the WebAssembly target", install::wasm_target);
+    steps.check("Node", install::node);
+    steps.check("a browser and its driver", install::browser);
+    steps.check("npm dependencies", npm::dependencies);
+    steps.check("formatting", rust::format);
+    steps.check("clippy, native", rust::lint_native);
+    steps.check("clippy, WebAssembly", rust::lint_wasm);
+    steps.check("rustdoc", rust::document);
+    steps.tests("native tests", rust::test);
+    steps.check("wasm-pack and wasm-bindgen (minutes at first)", wasm::tools);
+    steps.tests("browser tests", browser_tests::run_all);
+    steps.check("the core: pkg/", wasm::build);
+    steps.check("the npm package: js/dist/", npm::build);
+    steps.check("biome and tsc", npm::check);
+    steps.tests("vitest", npm::test);
+    steps.tests("the packed package in fresh apps", npm::test_packaging);
+    steps.finish()
+}
