@@ -42,6 +42,8 @@ pub const TYPING_LEASE_MS: u64 = 6_000;
 pub const TYPING_INTERVAL_MS: u64 = 3_000;
 /// Sending pauses while the socket holds more than this many bytes.
 pub const SOCKET_BUFFER_BYTES_MAX: u32 = 64 * 1024;
+/// While connected, the outbox is read again this often: a tab may have died with a row unsent.
+pub const OUTBOX_RELOAD_MS: u64 = 15_000;
 /// Messages asked for when the user scrolls up.
 pub const HISTORY_LIMIT: u32 = 50;
 /// Threads asked for in an inbox.

@@ -169,6 +169,7 @@ impl Engine {
         }
         self.check_connection(effects);
         self.check_outbox(effects);
+        self.check_storage(effects);
         self.check_threads();
     }
 
@@ -188,6 +189,7 @@ impl Engine {
             .filter_map(|thread| thread.next_deadline(config::SUBSCRIBE_TIMEOUT_MS))
             .chain(self.connection.next_deadline())
             .chain(self.outbox.next_deadline(is_live, now))
+            .chain(self.storage.next_deadline().filter(|_| is_live))
             .min()
     }
 }

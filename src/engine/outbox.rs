@@ -119,6 +119,8 @@ struct Pause {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Outbox {
     entries: Vec<Entry>,
+    /// All rows of storage up to this one were read once.
+    seen: OrderNumber,
     pauses: BTreeMap<ThreadId, Pause>,
 }
 
@@ -145,6 +147,15 @@ impl Outbox {
         self.entries
             .iter_mut()
             .find(|entry| entry.record.client_msg_id == client_msg_id)
+    }
+
+    pub(crate) fn seen(&self) -> OrderNumber {
+        self.seen
+    }
+
+    /// Everything up to `order` was read.
+    pub(crate) fn see(&mut self, order: OrderNumber) {
+        self.seen = self.seen.max(order);
     }
 
     pub(crate) fn push(&mut self, entry: Entry) {

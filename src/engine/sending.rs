@@ -71,7 +71,15 @@ impl Engine {
         }
         if self.storage.is_on() {
             let pending = PendingWrite::Enqueue(client_msg_id);
-            self.persist(pending, Write::Enqueue(record), effects);
+            let seen = self.outbox.seen();
+            self.persist(
+                pending,
+                Write::Enqueue {
+                    entry: record,
+                    seen,
+                },
+                effects,
+            );
         } else {
             self.settle(client_msg_id, Durability::Memory, effects);
         }
@@ -140,7 +148,15 @@ impl Engine {
                         entry.flight = Flight::Marking;
                     }
                     let pending = PendingWrite::Mark(client_msg_id);
-                    self.persist(pending, Write::MarkAttempted { client_msg_id }, effects);
+                    let seen = self.outbox.seen();
+                    self.persist(
+                        pending,
+                        Write::MarkAttempted {
+                            client_msg_id,
+                            seen,
+                        },
+                        effects,
+                    );
                 }
                 None => {}
             }

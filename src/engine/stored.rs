@@ -14,9 +14,12 @@
 //! Values are bytes: the address of a message follows from its number, so no index is needed.
 
 mod decide;
+mod entries;
 mod load;
 mod record;
+mod write;
 
-pub use decide::{Answer, Changes, Found, Needs, Refused, Write, decide, needs};
+pub use decide::{decide, needs};
 pub use load::{ThreadLoad, buckets_to_load, load_outbox, load_thread};
 pub use record::{BUCKET_ROWS, CursorRecord, EntryRecord, OrderNumber, bucket_of};
+pub use write::{Advance, Answer, Changes, Found, History, Needs, Refused, Reset, Write};

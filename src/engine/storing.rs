@@ -5,13 +5,15 @@ use std::collections::BTreeMap;
 use rejoinder_protocol::{ClientMsgId, Epoch, HistoryPage, ThreadId};
 
 use super::Engine;
+use super::config::OUTBOX_RELOAD_MS;
 use super::connection::State;
 use super::effect::Effect;
 use super::input::{OutboxLoad, StorageFailure, StoredResult, WriteId};
 use super::notice::{DiscardOutcome, Durability};
-use super::outbox::{Flight, Saved};
-use super::stored::{Answer, EntryRecord, OrderNumber, Write};
+use super::outbox::{Entry, Flight, Saved};
+use super::stored::{Advance, Answer, EntryRecord, History, OrderNumber, Reset, Write};
 use super::thread_log::Applied;
+use super::time::Millis;
 
 /// Whether the outbox was read at the start.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
@@ -47,6 +49,8 @@ pub(crate) struct Storage {
     last_write: WriteId,
     /// An outbox load is under way.
     is_loading: bool,
+    /// When the outbox was last asked for.
+    loaded_at: Millis,
 }
 
 impl Storage {
@@ -57,6 +61,12 @@ impl Storage {
 
     fn has_cache(&self) -> bool {
         self.is_on() && !self.is_cache_off
+    }
+
+    /// Returns when the outbox is to be read again, on a live connection.
+    pub(crate) fn next_deadline(&self) -> Option<Millis> {
+        let is_due = self.is_on() && self.boot == Boot::Done && !self.is_loading;
+        is_due.then(|| self.loaded_at.after(OUTBOX_RELOAD_MS))
     }
 }
 
@@ -130,7 +140,7 @@ impl Engine {
             ..
         } = applied;
         let thread_id = thread_id.clone();
-        let write = Write::Advance {
+        let write = Write::Advance(Advance {
             thread_id: thread_id.clone(),
             epoch,
             reset_count,
@@ -139,7 +149,7 @@ impl Engine {
             messages,
             participants,
             settled,
-        };
+        });
         self.persist_thread(&thread_id, write, effects);
     }
 
@@ -167,15 +177,16 @@ impl Engine {
             self.delete_entries(settled, effects);
             return;
         }
-        let write = Write::Reset {
+        let write = Write::Reset(Reset {
             thread_id: thread_id.clone(),
             expected,
+            from: applied.from,
             epoch: cursor.epoch,
             head: cursor.revision,
             messages: applied.messages,
             participants: applied.participants,
             settled,
-        };
+        });
         self.persist_thread(thread_id, write, effects);
     }
 
@@ -197,13 +208,13 @@ impl Engine {
             self.delete_entries(settled, effects);
             return;
         }
-        let write = Write::History {
+        let write = Write::History(History {
             thread_id: page.thread_id.clone(),
             epoch,
             reset_count,
             as_of: page.as_of,
             messages: page.messages.clone(),
-        };
+        });
         self.persist_thread(&page.thread_id, write, effects);
         let settled: Vec<_> = settled
             .into_iter()
@@ -215,7 +226,19 @@ impl Engine {
     /// Reads the outbox again: other tabs write to it too.
     pub(super) fn load_outbox(&mut self, effects: &mut Vec<Effect>) {
         if self.storage.is_on() && !std::mem::replace(&mut self.storage.is_loading, true) {
+            self.storage.loaded_at = self.clock.now.monotonic;
             effects.push(Effect::LoadOutbox);
+        }
+    }
+
+    pub(super) fn check_storage(&mut self, effects: &mut Vec<Effect>) {
+        let now = self.clock.now.monotonic;
+        let is_due = self
+            .storage
+            .next_deadline()
+            .is_some_and(|deadline| deadline <= now);
+        if is_due && self.connection.live().is_some() {
+            self.load_outbox(effects);
         }
     }
 
@@ -226,7 +249,13 @@ impl Engine {
     ) {
         self.storage.is_loading = false;
         match result {
-            Ok(load) => self.adopt(load.entries, effects),
+            Ok(load) => {
+                if let Some((newest, _)) = load.entries.last() {
+                    self.outbox.see(*newest);
+                }
+                self.drop_discarded_elsewhere(&load.entries);
+                self.adopt(load.entries, effects);
+            }
             Err(failure) => self.storage_failed(failure),
         }
         if self.storage.boot != Boot::Done {
@@ -234,6 +263,28 @@ impl Engine {
             if self.connection.state == State::Booting {
                 self.begin_attempt(effects);
             }
+        }
+    }
+
+    /// A row that was never sent and is gone was discarded in another tab.
+    fn drop_discarded_elsewhere(&mut self, rows: &[(OrderNumber, EntryRecord)]) {
+        let is_gone = |entry: &&Entry| {
+            let is_unsent = entry.saved == Saved::Disk
+                && entry.flight == Flight::Waiting
+                && !entry.record.attempted
+                && !entry.is_discarding;
+            let key = entry.record.client_msg_id;
+            is_unsent && !rows.iter().any(|(_, record)| record.client_msg_id == key)
+        };
+        let gone: Vec<_> = self
+            .outbox
+            .iter()
+            .filter(is_gone)
+            .map(|entry| (entry.record.client_msg_id, entry.record.thread_id.clone()))
+            .collect();
+        for (client_msg_id, thread_id) in gone {
+            self.outbox.remove(client_msg_id);
+            self.touch_list(&thread_id);
         }
     }
 
@@ -302,6 +353,7 @@ impl Engine {
             (PendingWrite::Enqueue(client_msg_id), Answer::Enqueued { earlier }) => {
                 self.enqueued(client_msg_id, added, effects);
                 self.adopt(earlier, effects);
+                self.outbox.see(added.unwrap_or_default());
             }
             (PendingWrite::Mark(client_msg_id), Answer::Attempted { present, earlier }) => {
                 self.marked(client_msg_id, present, effects);

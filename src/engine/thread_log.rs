@@ -82,6 +82,7 @@ impl ThreadLog {
         if let Some(record) = load.cursor {
             log.stored = Some((record.epoch.clone(), record.reset_count));
             log.stored_oldest = record.oldest;
+            log.skipped_revision = record.skipped_revision;
             log.oldest = load
                 .messages
                 .first()
@@ -328,5 +329,11 @@ impl ThreadLog {
     /// The newest change of a message below the window.
     pub(crate) fn skipped_revision(&self) -> Revision {
         self.skipped_revision
+    }
+
+    /// What was skipped before this log was loaded anew: an answer that was on its way then may
+    /// still lack it.
+    pub(crate) fn remember_skipped(&mut self, revision: Revision) {
+        self.skipped_revision = self.skipped_revision.max(revision);
     }
 }

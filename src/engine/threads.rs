@@ -125,7 +125,10 @@ impl Engine {
         if let Some(held) = known {
             thread.announced = thread.announced.max(held.message.sequence_number);
         }
-        let log = ThreadLog::new(user_id, load);
+        let mut log = ThreadLog::new(user_id, load);
+        if let Some(old) = thread.log.as_ref() {
+            log.remember_skipped(old.skipped_revision());
+        }
         let epoch = log.cursor.as_ref().map(|cursor| cursor.epoch.clone());
         let is_reload = std::mem::replace(&mut thread.is_reloading, false);
         let keys: Vec<_> = log.rows().map(|held| held.message.clone()).collect();

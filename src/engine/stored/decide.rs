@@ -3,181 +3,11 @@
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 
-use rejoinder_protocol::{
-    ClientMsgId, Epoch, ErrorCode, Message, Participant, Revision, SequenceNumber, ThreadId,
-};
+use rejoinder_protocol::{Message, Participant, Revision, SequenceNumber};
 
-use super::load::load_outbox;
-use super::record::{
-    CursorRecord, EntryRecord, OrderNumber, SCHEMA_LEVEL, bucket_of, from_bytes, merge_message,
-    to_bytes,
-};
-
-/// One atomic change of the browser's database.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub enum Write {
-    /// Add a message to the outbox. Answered by [`Answer::Enqueued`].
-    Enqueue(EntryRecord),
-    /// Before the first transmit: check that the row exists and set `attempted`. Answered by
-    /// [`Answer::Attempted`].
-    MarkAttempted {
-        /// The row.
-        client_msg_id: ClientMsgId,
-    },
-    /// Delete a row that was never attempted, or store the wish to cancel it. Answered by
-    /// [`Answer::Deleted`], [`Answer::MaybeSent`] or [`Answer::Absent`].
-    Discard {
-        /// The row.
-        client_msg_id: ClientMsgId,
-    },
-    /// Store, or forget, that a message was refused for good.
-    SetFailed {
-        /// The row.
-        client_msg_id: ClientMsgId,
-        /// Why; `None` if the user tries again.
-        code: Option<ErrorCode>,
-    },
-    /// Delete rows whose fate is known.
-    DeleteEntries {
-        /// The rows.
-        client_msg_ids: Vec<ClientMsgId>,
-    },
-    /// Changes in `(from, to]`, merged into what is stored.
-    Advance {
-        /// The thread.
-        thread_id: ThreadId,
-        /// The history that the numbers belong to.
-        epoch: Epoch,
-        /// The count that the engine loaded or wrote.
-        reset_count: u64,
-        /// The engine's cursor before.
-        from: Revision,
-        /// The engine's cursor after.
-        to: Revision,
-        /// The messages that changed.
-        messages: Vec<Message>,
-        /// The participants that changed.
-        participants: Vec<Participant>,
-        /// Own messages that are now stored as confirmed.
-        settled: Vec<ClientMsgId>,
-    },
-    /// Messages right below the oldest stored one.
-    History {
-        /// The thread.
-        thread_id: ThreadId,
-        /// The history that the numbers belong to.
-        epoch: Epoch,
-        /// The count that the engine loaded or wrote.
-        reset_count: u64,
-        /// The head when the gateway read them.
-        as_of: Revision,
-        /// By rising place.
-        messages: Vec<Message>,
-    },
-    /// Everything stored of the thread is replaced.
-    Reset {
-        /// The thread.
-        thread_id: ThreadId,
-        /// What the engine believes is stored; `None` if nothing.
-        expected: Option<(Epoch, u64)>,
-        /// The new history.
-        epoch: Epoch,
-        /// The new cursor.
-        head: Revision,
-        /// By rising place.
-        messages: Vec<Message>,
-        /// Everybody.
-        participants: Vec<Participant>,
-        /// Own messages that are now stored as confirmed, or lie below the window.
-        settled: Vec<ClientMsgId>,
-    },
-    /// The user is no longer part of the thread.
-    RemoveThread {
-        /// The thread.
-        thread_id: ThreadId,
-        /// Own messages that were acknowledged.
-        settled: Vec<ClientMsgId>,
-    },
-}
-
-/// What a transaction has to read before it can decide.
-#[derive(Clone, Debug, Default, Eq, PartialEq)]
-pub struct Needs {
-    /// All rows of the outbox, with their keys.
-    pub outbox: bool,
-    /// This thread's cursor and participants.
-    pub thread: Option<ThreadId>,
-    /// These buckets of the thread.
-    pub buckets: Vec<u64>,
-    /// Whether the write must survive a power loss. What the gateway also has need not.
-    pub strict: bool,
-}
-
-/// What the transaction read.
-#[derive(Clone, Debug, Default, Eq, PartialEq)]
-pub struct Found {
-    /// The outbox, by rising key.
-    pub outbox: Vec<(u64, Vec<u8>)>,
-    /// The thread's cursor.
-    pub cursor: Option<Vec<u8>>,
-    /// The thread's participants.
-    pub participants: Option<Vec<u8>>,
-    /// The buckets that exist among those asked for.
-    pub buckets: Vec<(u64, Vec<u8>)>,
-}
-
-/// What the transaction writes.
-#[derive(Clone, Debug, Default, Eq, PartialEq)]
-pub struct Changes {
-    /// A row to add to the outbox; its new key belongs into the answer to the engine.
-    pub outbox_add: Option<Vec<u8>>,
-    /// Rows to replace.
-    pub outbox_put: Vec<(u64, Vec<u8>)>,
-    /// Rows to delete.
-    pub outbox_delete: Vec<u64>,
-    /// The thread that the rest is about.
-    pub thread: Option<ThreadId>,
-    /// Whether cursor, participants and all buckets of the thread are deleted first.
-    pub clear_thread: bool,
-    /// The cursor to put.
-    pub cursor: Option<Vec<u8>>,
-    /// The participants to put.
-    pub participants: Option<Vec<u8>>,
-    /// The buckets to put.
-    pub buckets: Vec<(u64, Vec<u8>)>,
-    /// What to tell the engine once the transaction is complete.
-    pub answer: Answer,
-}
-
-/// What a committed write tells the engine.
-#[derive(Clone, Debug, Default, Eq, PartialEq)]
-pub enum Answer {
-    /// Nothing but that it is stored.
-    #[default]
-    Done,
-    /// The message is in the outbox; these rows of its thread were sent before it.
-    Enqueued {
-        /// Rows of a smaller order number.
-        earlier: Vec<(OrderNumber, EntryRecord)>,
-    },
-    /// `attempted` is set, if the row is there; these rows of its thread come before it.
-    Attempted {
-        /// Whether the row exists and nobody wants to cancel it.
-        present: bool,
-        /// Rows of a smaller order number.
-        earlier: Vec<(OrderNumber, EntryRecord)>,
-    },
-    /// The row was never attempted and is gone.
-    Deleted,
-    /// The row was attempted; the wish to cancel it is stored.
-    MaybeSent,
-    /// No such row.
-    Absent,
-}
-
-/// What is stored is not what the engine believed; nothing was written.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct Refused;
+use super::entries::{discard, enqueue, keys_of, mark_attempted, set_failed};
+use super::record::{CursorRecord, SCHEMA_LEVEL, bucket_of, from_bytes, merge_message, to_bytes};
+use super::write::{Advance, Changes, Found, History, Needs, Refused, Reset, Write};
 
 /// Names what a write has to read.
 #[must_use]
@@ -192,7 +22,7 @@ pub fn needs(write: &Write) -> Needs {
         numbers
     };
     match write {
-        Write::Enqueue(_)
+        Write::Enqueue { .. }
         | Write::MarkAttempted { .. }
         | Write::Discard { .. }
         | Write::SetFailed { .. }
@@ -201,30 +31,30 @@ pub fn needs(write: &Write) -> Needs {
             strict: true,
             ..Needs::default()
         },
-        Write::Advance {
+        Write::Advance(Advance {
             thread_id,
             messages,
             settled,
             ..
-        } => Needs {
+        }) => Needs {
             outbox: !settled.is_empty(),
             thread: Some(thread_id.clone()),
             buckets: buckets(messages),
             strict: false,
         },
-        Write::History {
+        Write::History(History {
             thread_id,
             messages,
             ..
-        } => Needs {
+        }) => Needs {
             outbox: false,
             thread: Some(thread_id.clone()),
             buckets: buckets(messages),
             strict: false,
         },
-        Write::Reset {
+        Write::Reset(Reset {
             thread_id, settled, ..
-        }
+        })
         | Write::RemoveThread { thread_id, settled } => Needs {
             outbox: !settled.is_empty(),
             thread: Some(thread_id.clone()),
@@ -240,8 +70,11 @@ pub fn needs(write: &Write) -> Needs {
 /// [`Refused`] if another engine changed the thread underneath; the engine loads it anew.
 pub fn decide(write: &Write, found: &Found) -> Result<Changes, Refused> {
     match write {
-        Write::Enqueue(entry) => Ok(enqueue(entry, found)),
-        Write::MarkAttempted { client_msg_id } => Ok(mark_attempted(*client_msg_id, found)),
+        Write::Enqueue { entry, seen } => Ok(enqueue(entry, *seen, found)),
+        Write::MarkAttempted {
+            client_msg_id,
+            seen,
+        } => Ok(mark_attempted(*client_msg_id, *seen, found)),
         Write::Discard { client_msg_id } => Ok(discard(*client_msg_id, found)),
         Write::SetFailed {
             client_msg_id,
@@ -251,120 +84,15 @@ pub fn decide(write: &Write, found: &Found) -> Result<Changes, Refused> {
             outbox_delete: keys_of(client_msg_ids, found),
             ..Changes::default()
         }),
-        Write::Advance { .. } => advance(write, found),
-        Write::History { .. } => history(write, found),
-        Write::Reset { .. } => reset(write, found),
+        Write::Advance(write) => advance(write, found),
+        Write::History(write) => history(write, found),
+        Write::Reset(write) => reset(write, found),
         Write::RemoveThread { thread_id, settled } => Ok(Changes {
             outbox_delete: keys_of(settled, found),
             thread: Some(thread_id.clone()),
             clear_thread: true,
             ..Changes::default()
         }),
-    }
-}
-
-fn keys_of(client_msg_ids: &[ClientMsgId], found: &Found) -> Vec<u64> {
-    let (entries, _) = load_outbox(&found.outbox);
-    entries
-        .into_iter()
-        .filter(|(_, entry)| client_msg_ids.contains(&entry.client_msg_id))
-        .map(|(order, _)| order.0)
-        .collect()
-}
-
-fn find(client_msg_id: ClientMsgId, found: &Found) -> Option<(OrderNumber, EntryRecord)> {
-    let (entries, _) = load_outbox(&found.outbox);
-    entries
-        .into_iter()
-        .find(|(_, entry)| entry.client_msg_id == client_msg_id)
-}
-
-fn earlier(
-    thread_id: &ThreadId,
-    before: Option<OrderNumber>,
-    found: &Found,
-) -> Vec<(OrderNumber, EntryRecord)> {
-    let (mut entries, _) = load_outbox(&found.outbox);
-    entries.retain(|(order, entry)| {
-        entry.thread_id == *thread_id && before.is_none_or(|limit| *order < limit)
-    });
-    entries
-}
-
-fn enqueue(entry: &EntryRecord, found: &Found) -> Changes {
-    Changes {
-        outbox_add: Some(to_bytes(entry)),
-        answer: Answer::Enqueued {
-            earlier: earlier(&entry.thread_id, None, found),
-        },
-        ..Changes::default()
-    }
-}
-
-fn mark_attempted(client_msg_id: ClientMsgId, found: &Found) -> Changes {
-    let Some((order, entry)) = find(client_msg_id, found) else {
-        let answer = Answer::Attempted {
-            present: false,
-            earlier: Vec::new(),
-        };
-        return Changes {
-            answer,
-            ..Changes::default()
-        };
-    };
-    let earlier = earlier(&entry.thread_id, Some(order), found);
-    let present = !entry.cancel_wanted;
-    let entry = EntryRecord {
-        attempted: true,
-        ..entry
-    };
-    Changes {
-        outbox_put: if present {
-            vec![(order.0, to_bytes(&entry))]
-        } else {
-            Vec::new()
-        },
-        answer: Answer::Attempted { present, earlier },
-        ..Changes::default()
-    }
-}
-
-fn discard(client_msg_id: ClientMsgId, found: &Found) -> Changes {
-    match find(client_msg_id, found) {
-        None => Changes {
-            answer: Answer::Absent,
-            ..Changes::default()
-        },
-        Some((order, entry)) if entry.attempted => Changes {
-            outbox_put: vec![(
-                order.0,
-                to_bytes(&EntryRecord {
-                    cancel_wanted: true,
-                    ..entry
-                }),
-            )],
-            answer: Answer::MaybeSent,
-            ..Changes::default()
-        },
-        Some((order, _)) => Changes {
-            outbox_delete: vec![order.0],
-            answer: Answer::Deleted,
-            ..Changes::default()
-        },
-    }
-}
-
-fn set_failed(client_msg_id: ClientMsgId, code: Option<ErrorCode>, found: &Found) -> Changes {
-    let Some((order, entry)) = find(client_msg_id, found) else {
-        return Changes::default();
-    };
-    let entry = EntryRecord {
-        failed: code,
-        ..entry
-    };
-    Changes {
-        outbox_put: vec![(order.0, to_bytes(&entry))],
-        ..Changes::default()
     }
 }
 
@@ -411,8 +139,8 @@ fn merged_participants(participants: &[Participant], found: &Found) -> Option<Ve
     (!participants.is_empty()).then(|| to_bytes(&all))
 }
 
-fn advance(write: &Write, found: &Found) -> Result<Changes, Refused> {
-    let Write::Advance {
+fn advance(write: &Advance, found: &Found) -> Result<Changes, Refused> {
+    let Advance {
         thread_id,
         epoch,
         reset_count,
@@ -421,10 +149,7 @@ fn advance(write: &Write, found: &Found) -> Result<Changes, Refused> {
         messages,
         participants,
         settled,
-    } = write
-    else {
-        return Err(Refused);
-    };
+    } = write;
     let mut cursor = stored_cursor(found).ok_or(Refused)?;
     // A stored cursor below `from` would leave a hole: that of a write that never arrived.
     if cursor.epoch != *epoch || cursor.reset_count != *reset_count || cursor.revision < *from {
@@ -451,17 +176,14 @@ fn advance(write: &Write, found: &Found) -> Result<Changes, Refused> {
     })
 }
 
-fn history(write: &Write, found: &Found) -> Result<Changes, Refused> {
-    let Write::History {
+fn history(write: &History, found: &Found) -> Result<Changes, Refused> {
+    let History {
         thread_id,
         epoch,
         reset_count,
         as_of,
         messages,
-    } = write
-    else {
-        return Err(Refused);
-    };
+    } = write;
     let mut cursor = stored_cursor(found).ok_or(Refused)?;
     let (Some(first), Some(last)) = (messages.first(), messages.last()) else {
         return Ok(Changes::default());
@@ -484,26 +206,26 @@ fn history(write: &Write, found: &Found) -> Result<Changes, Refused> {
     })
 }
 
-fn reset(write: &Write, found: &Found) -> Result<Changes, Refused> {
-    let Write::Reset {
+fn reset(write: &Reset, found: &Found) -> Result<Changes, Refused> {
+    let Reset {
         thread_id,
         expected,
+        from,
         epoch,
         head,
         messages,
         participants,
         settled,
-    } = write
-    else {
-        return Err(Refused);
-    };
+    } = write;
     let stored = stored_cursor(found);
     if let Some(stored) = &stored {
         let believed = expected.as_ref();
         let same = believed
             .is_some_and(|(epoch, count)| stored.epoch == *epoch && stored.reset_count == *count);
-        // Another engine may already be further in the same history.
-        if !same || (stored.epoch == *epoch && *head < stored.revision) {
+        // Another engine may be further in the same history. What is no further than our own
+        // cursor was answered by this reset: the database lost it.
+        let is_further = stored.revision > *head && stored.revision > *from;
+        if !same || (stored.epoch == *epoch && is_further) {
             return Err(Refused);
         }
     }

@@ -21,7 +21,7 @@ pub fn bucket_of(sequence_number: SequenceNumber) -> u64 {
 }
 
 /// A message's key in the outbox: the order in which the user sent, over all tabs.
-#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+#[derive(Clone, Copy, Debug, Default, Eq, Ord, PartialEq, PartialOrd)]
 pub struct OrderNumber(pub u64);
 
 /// A message that waits in the outbox.

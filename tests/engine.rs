@@ -1,0 +1,21 @@
+//! The engine alone, against a gateway that is a script: what it says, when, and what it does with
+//! answers that are late, missing, doubled or hostile.
+#![cfg(not(target_arch = "wasm32"))]
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used
+)]
+
+#[path = "engine/connecting.rs"]
+mod connecting;
+#[path = "engine/reading.rs"]
+mod reading;
+#[path = "engine/script.rs"]
+mod script;
+#[path = "engine/sending.rs"]
+mod sending;
+#[path = "engine/storing.rs"]
+mod storing;
+mod story;
