@@ -8,3 +8,7 @@ pub mod engine;
 
 #[cfg(target_arch = "wasm32")]
 mod browser;
+
+#[cfg(target_arch = "wasm32")]
+#[doc(hidden)]
+pub use browser::{Core, planted_panic, set_fatal_listener};

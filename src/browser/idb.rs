@@ -51,7 +51,8 @@ impl From<web_sys::DomException> for StorageError {
     fn from(exception: web_sys::DomException) -> Self {
         match exception.name().as_str() {
             "QuotaExceededError" => Self::Full,
-            "InvalidStateError" => Self::Closed,
+            // The second is what WebKit says when it has killed its storage process.
+            "InvalidStateError" | "UnknownError" => Self::Closed,
             "AbortError" => Self::Aborted,
             "VersionError" => Self::Newer,
             "ConstraintError" => Self::Duplicate,
@@ -114,18 +115,30 @@ impl Db {
         })
     }
 
-    /// Begins a unit that writes to `stores`; when [`Unit::finish`] is `Ok`, it is on disk.
-    pub(crate) fn write(&self, stores: &[&str]) -> Result<Unit<'_>, StorageError> {
-        self.begin(stores, TransactionMode::Readwrite)
+    /// Begins a unit that writes to `stores`. When [`Unit::finish`] is `Ok`, it is committed; a
+    /// strict one is then on disk, another may still be lost with the power.
+    pub(crate) fn write(&self, stores: &[&str], is_strict: bool) -> Result<Unit<'_>, StorageError> {
+        let durability = if is_strict {
+            TransactionDurability::Strict
+        } else {
+            TransactionDurability::Relaxed
+        };
+        self.begin(stores, TransactionMode::Readwrite, durability)
     }
 
     /// Begins a unit that only reads; it needs no [`Unit::finish`].
     pub(crate) fn read(&self, stores: &[&str]) -> Result<Unit<'_>, StorageError> {
-        self.begin(stores, TransactionMode::Readonly)
+        let durability = TransactionDurability::Default;
+        self.begin(stores, TransactionMode::Readonly, durability)
     }
 
-    fn begin(&self, stores: &[&str], mode: TransactionMode) -> Result<Unit<'_>, StorageError> {
-        let options = TransactionOptions::new().with_durability(TransactionDurability::Strict);
+    fn begin(
+        &self,
+        stores: &[&str],
+        mode: TransactionMode,
+        durability: TransactionDurability,
+    ) -> Result<Unit<'_>, StorageError> {
+        let options = TransactionOptions::new().with_durability(durability);
         let names: Vec<String> = stores.iter().map(|name| (*name).to_owned()).collect();
         let transaction = self
             .database
@@ -201,6 +214,37 @@ impl<'db> Unit<'db> {
         Ok(())
     }
 
+    /// Adds a row of bytes under the next key, which it returns.
+    pub(crate) async fn add(&self, store: &str, row: &[u8]) -> Result<u64, StorageError> {
+        let row = JsValue::from(Uint8Array::from(row));
+        let key: JsValue = self
+            .store(store)?
+            .add(row)
+            .with_key_type::<JsValue>()
+            .primitive()?
+            .await?;
+        Ok(number(&key))
+    }
+
+    /// Deletes the row that has this key, if any.
+    pub(crate) fn delete(&self, store: &str, key: &JsValue) -> Result<(), StorageError> {
+        let range = KeyRange::Only(key.clone());
+        drop(self.store(store)?.delete::<JsValue, _>(range).primitive()?);
+        Ok(())
+    }
+
+    /// Deletes the rows from `first` to `last`, both included.
+    pub(crate) fn delete_between(
+        &self,
+        store: &str,
+        first: &JsValue,
+        last: &JsValue,
+    ) -> Result<(), StorageError> {
+        let range = KeyRange::Bound(first.clone(), false, last.clone(), false);
+        drop(self.store(store)?.delete::<JsValue, _>(range).primitive()?);
+        Ok(())
+    }
+
     /// Reads a row of bytes.
     pub(crate) async fn get(
         &self,
@@ -212,7 +256,18 @@ impl<'db> Unit<'db> {
             .get::<JsValue, JsValue, _>(KeyRange::Only(key.clone()))
             .primitive()?
             .await?;
-        Ok(row.map(|row| Uint8Array::new(&row).to_vec()))
+        Ok(row.map(|row| bytes(&row)))
+    }
+
+    /// Reads all rows of a store whose keys are numbers, by rising key.
+    pub(crate) async fn rows(&self, store: &str) -> Result<Vec<(u64, Vec<u8>)>, StorageError> {
+        let store = self.store(store)?;
+        let keys = store.get_all_keys::<JsValue>().primitive()?;
+        let rows = store.get_all::<JsValue>().primitive()?;
+        keys.await?
+            .zip(rows.await?)
+            .map(|(key, row)| Ok((number(&key?), bytes(&row?))))
+            .collect()
     }
 
     /// Waits until the browser has committed: `Ok` means durable, not just accepted.
@@ -226,4 +281,13 @@ impl<'db> Unit<'db> {
         drop(transaction);
         outcome
     }
+}
+
+fn bytes(row: &JsValue) -> Vec<u8> {
+    Uint8Array::new(row).to_vec()
+}
+
+/// A key that the browser counts up from 1.
+fn number(key: &JsValue) -> u64 {
+    key.as_f64().unwrap_or_default() as u64
 }

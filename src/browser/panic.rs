@@ -9,6 +9,7 @@ use wasm_bindgen::prelude::*;
 
 thread_local! {
     static DEAD: Cell<bool> = const { Cell::new(false) };
+    static WATCHED: Cell<bool> = const { Cell::new(false) };
     static ON_FATAL: RefCell<Option<js_sys::Function>> = const { RefCell::new(None) };
 }
 
@@ -18,22 +19,22 @@ extern "C" {
     fn queue_microtask(task: &JsValue);
 }
 
-/// Why an export did not run.
-#[derive(Debug, PartialEq, Eq, thiserror::Error)]
-#[error("panic: the Rejoinder core has stopped after an internal error; reload the page")]
-pub(crate) struct Stopped;
-
-/// Every export calls this first; so does every callback from the browser.
-pub(crate) fn check() -> Result<(), Stopped> {
-    if DEAD.get() { Err(Stopped) } else { Ok(()) }
+/// Every export asks this first; so does every callback from the browser.
+pub(crate) fn is_sound() -> bool {
+    !DEAD.get()
 }
 
-/// Installs the hook and names who is told; the last one named is told.
-pub(crate) fn report_to(on_fatal: js_sys::Function) {
+/// From now on a panic is noticed and reported, whether or not somebody is to be told.
+pub(crate) fn watch() {
     // After a panic std accepts no new hook, which matters only in tests: they share an instance.
-    if !std::thread::panicking() {
+    if !WATCHED.replace(true) && !std::thread::panicking() {
         std::panic::set_hook(Box::new(|info| report(&info.to_string())));
     }
+}
+
+/// Names who is told; the last one named is told.
+pub(crate) fn report_to(on_fatal: js_sys::Function) {
+    watch();
     ON_FATAL.set(Some(on_fatal));
 }
 
@@ -53,7 +54,7 @@ fn report(message: &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::browser::bindings;
+    use crate::browser::bindings::Core;
     use std::rc::Rc;
     use wasm_bindgen_test::*;
 
@@ -84,7 +85,7 @@ mod tests {
                 .unchecked_ref::<js_sys::Function>()
                 .clone(),
         );
-        assert!(check().is_ok());
+        assert!(is_sound());
 
         assert!(from_javascript(|| panic!("planted")).is_err());
         assert!(
@@ -96,12 +97,13 @@ mod tests {
 
         assert_eq!(reports.borrow().len(), 1);
         assert!(reports.borrow()[0].contains("planted"));
-        assert_eq!(check(), Err(Stopped));
-        let refusal = bindings::Client::open("panicked".into())
-            .await
+        assert!(!is_sound());
+        let refusal = Core::new(JsValue::UNDEFINED, JsValue::UNDEFINED)
             .err()
             .unwrap();
-        let refusal = js_sys::Error::from(JsValue::from(refusal)).message();
+        let code = js_sys::Reflect::get(&refusal, &"code".into()).unwrap();
+        assert_eq!(code.as_string().as_deref(), Some("panicked"));
+        let refusal = js_sys::Error::from(refusal).message();
         assert!(String::from(refusal).contains("reload the page"));
 
         // The other tests share this instance; std never gives its panic hook back after a panic.
