@@ -1,0 +1,75 @@
+//! What an operator may choose, and the bounds that nobody may.
+
+use rejoinder_protocol::Epoch;
+
+/// Frames and bytes of changes that may wait for one client; more makes it fall back to pages.
+pub(crate) const CHANGES_MAX: usize = 256;
+/// See [`CHANGES_MAX`].
+pub(crate) const CHANGES_BYTES_MAX: usize = 256 * 1024;
+/// Typing and presence frames that may wait for one client; the oldest makes place.
+pub(crate) const EPHEMERAL_MAX: usize = 32;
+/// Requests of one client that may be under way or whose reply waits to be written.
+pub(crate) const REQUESTS_MAX: usize = 64;
+/// Frames of other kinds (`live`, `removed`) that may wait: twice a full `hello.resume`.
+pub(crate) const CONTROL_MAX: usize = 256;
+/// What is handed to the socket at once, in bytes; a longer frame goes alone.
+pub(crate) const BATCH_BYTES_MAX: usize = 64 * 1024;
+/// Commands of one transaction.
+pub(crate) const COMMANDS_MAX: usize = 256;
+/// Commands that may wait for a transaction: 32 batches, some tenths of a second.
+pub(crate) const WAITING_COMMANDS_MAX: usize = 8192;
+/// Threads that one session may be subscribed to.
+pub(crate) const SUBSCRIPTIONS_MAX: usize = 100;
+/// Thread summaries that a session may owe its client before it must start over.
+pub(crate) const SUMMARIES_MAX: usize = 1024;
+/// A client that takes nothing for so long while something waits is closed, in milliseconds.
+pub(crate) const STALL_MS: u64 = 10_000;
+/// A reader ahead of what was published looks again after so long, in milliseconds.
+pub(crate) const PARKED_MS: u64 = 1_000;
+/// Unreadable frames within this time, in milliseconds …
+pub(crate) const BAD_JSON_WINDOW_MS: u64 = 10_000;
+/// … end the connection when there are so many.
+pub(crate) const BAD_JSON_MAX: usize = 3;
+/// A user without a connection is still online for so long, in milliseconds: a reload takes less.
+pub(crate) const PRESENCE_GRACE_MS: u64 = 10_000;
+/// Users whose last moment online is remembered.
+pub(crate) const LAST_SEEN_MAX: usize = 10_000;
+/// "Is writing" counts for so long without renewal, in milliseconds.
+pub(crate) const TYPING_LEASE_MS: u64 = 6_000;
+/// A token still counts for so long after its expiry, in milliseconds: clocks differ.
+pub(crate) const TOKEN_LEEWAY_MS: u64 = 30_000;
+/// A draining gateway waits so long for the replies that are under way, in milliseconds.
+pub(crate) const DRAIN_MS: u64 = 2_000;
+/// A draining gateway's clients come back spread over so long, in milliseconds.
+pub(crate) const DRAIN_SPREAD_MS: u64 = 5_000;
+/// "Not now, try again after so long", in milliseconds.
+pub(crate) const BUSY_RETRY_MS: u64 = 1_000;
+
+/// What an operator may choose.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The history of the database behind this gateway.
+    pub epoch: Epoch,
+    /// Whether threads named `alice|bob` come into being by being used (`--dev`).
+    pub dev_pairs: bool,
+    /// From which ids and jitter are made; must differ from start to start.
+    pub seed: u64,
+    /// Messages that one session may send at once …
+    pub messages_burst: u32,
+    /// … and per second after that.
+    pub messages_per_second: u32,
+}
+
+impl Config {
+    /// Returns the defaults.
+    #[must_use]
+    pub fn new(epoch: Epoch, seed: u64) -> Self {
+        Self {
+            epoch,
+            dev_pairs: false,
+            seed,
+            messages_burst: 60,
+            messages_per_second: 10,
+        }
+    }
+}

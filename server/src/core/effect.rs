@@ -1,0 +1,47 @@
+//! Everything a gateway asks for, in the order in which it must be done.
+
+use std::sync::Arc;
+
+use rejoinder_protocol::Token;
+
+use super::{BatchId, ReadId, RequestId, SessionKey};
+use crate::store::{Answer, Command, Read};
+
+/// Everything a gateway asks for.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Effect {
+    /// Tell whoever sent `Input::Command` what became of it. Not answered.
+    Answer {
+        /// The request.
+        request: RequestId,
+        /// What became of it.
+        answer: Answer,
+    },
+    /// Run a batch. Only one is under way at a time. Answered by `Input::Committed`.
+    Commit {
+        /// The batch.
+        batch: BatchId,
+        /// Its commands.
+        commands: Arc<[Command]>,
+    },
+    /// A session has something to write, or may read again, or shall be closed: call
+    /// `Gateway::take` until it returns `None`. Not answered.
+    Flush {
+        /// The session.
+        session: SessionKey,
+    },
+    /// Read from the store. Answered by `Input::Read`.
+    Read {
+        /// The read.
+        read: ReadId,
+        /// The question.
+        question: Read,
+    },
+    /// Find out whom a token names. Answered by `Input::Verified`.
+    Verify {
+        /// The session.
+        session: SessionKey,
+        /// The token.
+        token: Token,
+    },
+}

@@ -1,0 +1,143 @@
+//! Commands to the store, and what becomes of them.
+
+use rejoinder_protocol::{Ack, Cancelled, ClientFrameType, ErrorCode, ErrorRef, ServerFrame};
+
+use super::Gateway;
+use crate::core::{BatchId, Effect, Now, Origin, SessionKey, Settled};
+use crate::store::{Answer, Applied, Command, NewMessage, Outcome, StoreError};
+
+impl Gateway {
+    pub(super) fn command(&mut self, now: Now, session: SessionKey, command: Command) {
+        let reference = reference(&command);
+        if self
+            .committer
+            .push(Origin::Frame(session), command)
+            .is_err()
+            && let Some((one, _)) = self.touch(session)
+        {
+            one.refuse(now.monotonic, Some(reference), ErrorCode::Busy);
+        }
+    }
+
+    pub(super) fn committed(
+        &mut self,
+        now: Now,
+        batch: BatchId,
+        result: Result<Applied, StoreError>,
+        effects: &mut Vec<Effect>,
+    ) {
+        let epoch = result.as_ref().ok().map(|applied| applied.epoch.clone());
+        let Some(settled) = self.committer.settle(batch, result) else {
+            return;
+        };
+        let mine = epoch.is_none_or(|epoch| self.is_my_epoch(now, &epoch));
+        match settled {
+            Settled::Known(outcomes) => {
+                for (origin, command, outcome) in outcomes {
+                    if mine {
+                        self.outcome(now, origin, &command, outcome, effects);
+                    } else {
+                        let refused = Outcome::refused(ErrorCode::Internal);
+                        self.outcome(now, origin, &command, refused, effects);
+                    }
+                }
+            }
+            Settled::Unknown(commands) => {
+                for (origin, command) in commands {
+                    // Whoever watches must look for themselves.
+                    let fallen = self.hub.unknown(command.thread_id());
+                    self.fall_back(command.thread_id(), fallen);
+                    let unknown = Outcome::refused(ErrorCode::Busy);
+                    self.outcome(now, origin, &command, unknown, effects);
+                }
+            }
+        }
+    }
+
+    /// Answers the one who asked, then tells everybody else.
+    fn outcome(
+        &mut self,
+        now: Now,
+        origin: Origin,
+        command: &Command,
+        outcome: Outcome,
+        effects: &mut Vec<Effect>,
+    ) {
+        if let Answer::Stored(ack) = &outcome.answer
+            && ack.duplicate
+        {
+            // The attempt that stored it may have died before it was published.
+            let fallen = self.hub.head_at_least(&ack.thread_id, ack.revision);
+            self.fall_back(&ack.thread_id, fallen);
+        }
+        let from = match origin {
+            Origin::Frame(session) => {
+                self.reply(now, session, command, outcome.answer);
+                Some(session)
+            }
+            Origin::Request(request) => {
+                let answer = outcome.answer;
+                effects.push(Effect::Answer { request, answer });
+                None
+            }
+            Origin::Subscription(session, thread_id) => {
+                if let Some((one, _)) = self.touch(session) {
+                    one.subscriptions.again(&thread_id);
+                }
+                None
+            }
+        };
+        if let Some(publication) = outcome.publication {
+            self.publish(now, from, &publication);
+        }
+    }
+
+    fn reply(&mut self, now: Now, session: SessionKey, command: &Command, answer: Answer) {
+        let Some((one, _)) = self.touch(session) else {
+            return;
+        };
+        match answer {
+            Answer::Stored(ack) => {
+                let frame: Ack = ack;
+                one.reply(now.monotonic, &ServerFrame::Ack(frame));
+            }
+            Answer::Cancelled => {
+                if let Command::Cancel {
+                    thread_id,
+                    client_msg_id,
+                    ..
+                } = command
+                {
+                    let cancelled = Cancelled {
+                        thread_id: thread_id.clone(),
+                        client_msg_id: *client_msg_id,
+                    };
+                    one.reply(now.monotonic, &ServerFrame::Cancelled(cancelled));
+                }
+            }
+            // No frame asks for what is answered so.
+            Answer::Done => one.outbound.release(),
+            Answer::Refused(code) => {
+                one.refuse(now.monotonic, Some(reference(command)), code);
+            }
+        }
+    }
+}
+
+fn reference(command: &Command) -> ErrorRef {
+    let (frame_type, key) = match command {
+        Command::Send(NewMessage { client_msg_id, .. }) => {
+            (ClientFrameType::Send, Some(*client_msg_id))
+        }
+        Command::Cancel { client_msg_id, .. } => (ClientFrameType::Cancel, Some(*client_msg_id)),
+        Command::Create { .. }
+        | Command::Edit { .. }
+        | Command::Remove { .. }
+        | Command::Tombstone { .. } => (ClientFrameType::Unknown, None),
+    };
+    ErrorRef {
+        frame_type,
+        thread_id: Some(command.thread_id().clone()),
+        client_msg_id: key,
+    }
+}

@@ -1,0 +1,382 @@
+//! One process' worth of sessions, hub, presence and committer, as one state machine.
+
+mod commits;
+mod reads;
+mod telling;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use rejoinder_protocol::{
+    ClientFrame, CloseCode, DecodeError, Epoch, ErrorCode, ServerFrame, TypingNotice, UserId,
+    encode,
+};
+
+use super::config::DRAIN_SPREAD_MS;
+use super::session::requests::Surroundings;
+use super::session::{Pumped, Session, Step};
+use super::{
+    Batch, Committer, Config, Effect, Hub, Ids, Input, Lane, Millis, Now, Origin, Presence, ReadId,
+    SessionKey,
+};
+use crate::store::Answer;
+
+/// What a read is for.
+#[derive(Debug)]
+enum Purpose {
+    /// A subscription's page, with the hub's stamp of when it began, or an owed summary.
+    Pump(SessionKey, Pumped, u64),
+    /// The answer to a request.
+    Reply(SessionKey, rejoinder_protocol::ErrorRef),
+}
+
+/// A gateway without its sockets and its store.
+///
+/// The order of calls is free, except that `Effect::Commit` and reads must be answered once each.
+/// Time must never go back between calls.
+#[derive(Debug)]
+pub struct Gateway {
+    config: Config,
+    ids: Ids,
+    hub: Hub,
+    presence: Presence,
+    committer: Committer,
+    sessions: BTreeMap<SessionKey, Session>,
+    reads: BTreeMap<ReadId, Purpose>,
+    last_read: u64,
+    /// Sessions that were touched in this step.
+    touched: BTreeSet<SessionKey>,
+    deadlines: BTreeSet<(Millis, SessionKey)>,
+    draining: bool,
+}
+
+impl Gateway {
+    /// Starts without sessions.
+    #[must_use]
+    pub fn new(config: Config) -> Self {
+        Self {
+            ids: Ids::new(config.seed),
+            config,
+            hub: Hub::default(),
+            presence: Presence::default(),
+            committer: Committer::default(),
+            sessions: BTreeMap::new(),
+            reads: BTreeMap::new(),
+            last_read: 0,
+            touched: BTreeSet::new(),
+            deadlines: BTreeSet::new(),
+            draining: false,
+        }
+    }
+
+    /// Takes what happened, and appends what must be done to `effects`.
+    pub fn handle(&mut self, now: Now, input: Input, effects: &mut Vec<Effect>) {
+        match input {
+            Input::Closed { session } => self.closed(now, session),
+            Input::Command { request, command } => {
+                let origin = Origin::Request(request);
+                if self.committer.push(origin, command).is_err() {
+                    let answer = Answer::Refused(ErrorCode::Busy);
+                    effects.push(Effect::Answer { request, answer });
+                }
+            }
+            Input::Committed { batch, result } => self.committed(now, batch, result, effects),
+            Input::Drain => self.drain(now),
+            Input::Frame {
+                session,
+                bytes,
+                frame,
+            } => self.frame(now, session, bytes, frame, effects),
+            Input::Hint {
+                thread_id,
+                revision,
+            } => {
+                let fallen = self.hub.head_at_least(&thread_id, revision);
+                self.fall_back(&thread_id, fallen);
+            }
+            Input::Opened { session } => self.opened(now, session),
+            Input::Read { read, result } => self.read_done(now, read, result),
+            Input::Tick => self.tick(now),
+            Input::Verified { session, result } => {
+                let mut steps = Vec::new();
+                if let Some(one) = self.touch(session) {
+                    one.0.verified(now, one.1, result, &mut steps);
+                }
+                self.steps(now, session, steps, effects);
+            }
+        }
+        self.settle(now, effects);
+    }
+
+    /// Takes what to write to a session next; `None` when there is nothing for now.
+    ///
+    /// Call it after `Effect::Flush`, and again after each write, until it returns `None`: asking
+    /// means that the batch before is written.
+    pub fn take(
+        &mut self,
+        now: Now,
+        session: SessionKey,
+        effects: &mut Vec<Effect>,
+    ) -> Option<Batch> {
+        let (one, _) = self.touch(session)?;
+        let batch = one.take(now.monotonic);
+        one.signalled = batch.is_some();
+        self.settle(now, effects);
+        batch
+    }
+
+    /// Returns whether another frame of this session may be read. Changes only with a `Flush`.
+    #[must_use]
+    pub fn may_read(&self, session: SessionKey) -> bool {
+        let session = self.sessions.get(&session);
+        session.is_some_and(Session::may_read)
+    }
+
+    /// Returns the moment for the next `Input::Tick`, if no other input comes before.
+    #[must_use]
+    pub fn next_wakeup(&self) -> Option<Millis> {
+        let sessions = self.deadlines.first().map(|(at, _)| *at);
+        [sessions, self.presence.next_wakeup()]
+            .into_iter()
+            .flatten()
+            .min()
+    }
+
+    /// Returns whether no session and no command is left, so that the process may end.
+    #[must_use]
+    pub fn is_idle(&self) -> bool {
+        self.sessions.is_empty() && self.committer.is_idle()
+    }
+
+    /// Returns the number of sessions.
+    #[must_use]
+    pub fn session_count(&self) -> usize {
+        self.sessions.len()
+    }
+
+    fn touch(&mut self, session: SessionKey) -> Option<(&mut Session, &Config)> {
+        let found = self.sessions.get_mut(&session)?;
+        self.touched.insert(session);
+        Some((found, &self.config))
+    }
+
+    fn opened(&mut self, now: Now, session: SessionKey) {
+        let name = self.ids.session_id(now.wall);
+        let one = Session::new(now.monotonic, &self.config, name);
+        self.sessions.insert(session, one);
+        if self.draining {
+            self.drain_session(now, session);
+        }
+        self.touched.insert(session);
+    }
+
+    fn frame(
+        &mut self,
+        now: Now,
+        session: SessionKey,
+        bytes: usize,
+        frame: Result<ClientFrame, DecodeError>,
+        effects: &mut Vec<Effect>,
+    ) {
+        let Some(one) = self.sessions.get_mut(&session) else {
+            return;
+        };
+        self.touched.insert(session);
+        let around = Surroundings {
+            now,
+            config: &self.config,
+            ids: &mut self.ids,
+        };
+        let mut steps = Vec::new();
+        one.frame(around, bytes, frame, &mut steps);
+        self.steps(now, session, steps, effects);
+    }
+
+    fn steps(
+        &mut self,
+        now: Now,
+        session: SessionKey,
+        steps: Vec<Step>,
+        effects: &mut Vec<Effect>,
+    ) {
+        for step in steps {
+            match step {
+                Step::Verify(token) => effects.push(Effect::Verify { session, token }),
+                Step::Arrived(user_id) => {
+                    self.hub.connect(session, &user_id);
+                    if self.presence.connect(&user_id) {
+                        self.tell_presence(now, &user_id);
+                    }
+                }
+                Step::Command(command) => self.command(now, session, command),
+                Step::Question(question, reference) => {
+                    let purpose = Purpose::Reply(session, reference);
+                    self.ask(question, purpose, effects);
+                }
+                Step::Subscribe(thread_id) => self.hub.subscribe(&thread_id, session),
+                Step::Unsubscribe(thread_id) => self.hub.unsubscribe(&thread_id, session),
+                Step::Typing(thread_id, is_typing) => {
+                    let one = self.sessions.get(&session);
+                    let Some(user_id) = one.and_then(Session::user_id).cloned() else {
+                        continue;
+                    };
+                    self.tell_typing(now, &user_id, thread_id, is_typing);
+                }
+            }
+        }
+    }
+
+    /// Takes a closed session out of every index.
+    fn leave(&mut self, now: Now, session: SessionKey) {
+        let Some(one) = self.sessions.get_mut(&session) else {
+            return;
+        };
+        if std::mem::replace(&mut one.left, true) {
+            return;
+        }
+        let user_id = one.user_id().cloned();
+        let typing = std::mem::take(&mut one.typing);
+        for thread_id in one.subscriptions.end_all() {
+            self.hub.unsubscribe(&thread_id, session);
+        }
+        self.hub.disconnect(session);
+        let Some(user_id) = user_id else { return };
+        for (thread_id, until) in typing {
+            // Others would see the writing until its lease ends.
+            if until > now.monotonic {
+                self.tell_typing(now, &user_id, thread_id, false);
+            }
+        }
+        self.presence.disconnect(now, &user_id);
+    }
+
+    fn closed(&mut self, now: Now, session: SessionKey) {
+        self.leave(now, session);
+        if let Some(one) = self.sessions.remove(&session)
+            && let Some(noted) = one.noted
+        {
+            self.deadlines.remove(&(noted, session));
+        }
+    }
+
+    fn drain(&mut self, now: Now) {
+        self.draining = true;
+        for session in self.sessions.keys().copied().collect::<Vec<_>>() {
+            self.drain_session(now, session);
+        }
+    }
+
+    fn drain_session(&mut self, now: Now, session: SessionKey) {
+        // All clients of a gateway lose it in the same second, and must not meet again in one.
+        let retry_after_ms = 100 + self.ids.jitter_ms(DRAIN_SPREAD_MS);
+        if let Some((one, _)) = self.touch(session) {
+            one.drain(now.monotonic, retry_after_ms);
+        }
+    }
+
+    /// Compares the epoch of an answer with the gateway's; on another, everybody must start over.
+    fn is_my_epoch(&mut self, now: Now, epoch: &Epoch) -> bool {
+        if *epoch == self.config.epoch {
+            return true;
+        }
+        self.config.epoch = epoch.clone();
+        for session in self.sessions.keys().copied().collect::<Vec<_>>() {
+            let retry_after_ms = 100 + self.ids.jitter_ms(DRAIN_SPREAD_MS);
+            if let Some((one, _)) = self.touch(session) {
+                one.outbound.clear();
+                one.close(now.monotonic, CloseCode::Draining, Some(retry_after_ms));
+            }
+            self.leave(now, session);
+        }
+        // Nobody is subscribed any more; what the hub remembers belongs to the old history.
+        false
+    }
+
+    fn tick(&mut self, now: Now) {
+        for user_id in self.presence.tick(now.monotonic) {
+            self.tell_presence(now, &user_id);
+        }
+        while let Some((at, session)) = self.deadlines.first().copied() {
+            if at > now.monotonic {
+                break;
+            }
+            self.deadlines.pop_first();
+            if let Some((one, _)) = self.touch(session) {
+                one.noted = None;
+                one.tick(now.monotonic);
+            }
+        }
+    }
+
+    /// Ends a step: whoever was touched reads on, is flushed, and gets its next deadline.
+    fn settle(&mut self, now: Now, effects: &mut Vec<Effect>) {
+        while let Some(session) = self.touched.pop_first() {
+            let Some(one) = self.sessions.get_mut(&session) else {
+                continue;
+            };
+            one.drained(now.monotonic);
+            if one.is_closed() {
+                self.leave(now, session);
+            }
+            self.pump(session, effects);
+            let Some(one) = self.sessions.get_mut(&session) else {
+                continue;
+            };
+            if one.outbound.has_frames() && !std::mem::replace(&mut one.signalled, true) {
+                effects.push(Effect::Flush { session });
+            }
+            // A deadline that moves away is left to fire early: it costs less than moving it.
+            let wanted = one.next_wakeup();
+            if let Some(at) = wanted
+                && one.noted.is_none_or(|noted| at < noted)
+            {
+                if let Some(noted) = one.noted.replace(at) {
+                    self.deadlines.remove(&(noted, session));
+                }
+                self.deadlines.insert((at, session));
+            }
+        }
+        if let Some((batch, commands)) = self.committer.next_batch() {
+            effects.push(Effect::Commit { batch, commands });
+        }
+    }
+
+    fn tell_typing(
+        &mut self,
+        now: Now,
+        user_id: &UserId,
+        thread_id: rejoinder_protocol::ThreadId,
+        is_typing: bool,
+    ) {
+        let Some(audience) = self.hub.typing_audience(&thread_id, user_id) else {
+            return;
+        };
+        let frame = ServerFrame::Typing(TypingNotice {
+            thread_id,
+            user_id: user_id.clone(),
+            is_typing,
+        });
+        self.tell(now, audience, Lane::Ephemeral, &frame);
+    }
+
+    fn tell_presence(&mut self, now: Now, user_id: &UserId) {
+        let audience = self.hub.presence_audience(user_id);
+        let frame = ServerFrame::Presence(self.presence.frame(user_id));
+        self.tell(now, audience, Lane::Ephemeral, &frame);
+    }
+
+    /// Sends one frame to many, encoded once.
+    fn tell(
+        &mut self,
+        now: Now,
+        audience: impl IntoIterator<Item = SessionKey>,
+        lane: Lane,
+        frame: &ServerFrame,
+    ) {
+        let text: std::sync::Arc<str> = encode(frame).into();
+        for session in audience {
+            if let Some((one, _)) = self.touch(session) {
+                one.push(now.monotonic, lane, std::sync::Arc::clone(&text));
+            }
+        }
+    }
+}

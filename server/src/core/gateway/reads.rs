@@ -1,0 +1,217 @@
+//! What was read, and how its reader goes on.
+
+use rejoinder_protocol::{ClientFrameType, ErrorCode, Live, ServerFrame, ThreadId, encode};
+
+use super::{Gateway, Purpose};
+use crate::core::input::{DoneContent, PageDone};
+use crate::core::session::Pumped;
+use crate::core::session::requests::thread_reference;
+use crate::core::{Arrival, Effect, Fallen, Lane, Now, Origin, ReadDone, ReadId, SessionKey};
+use crate::store::{Command, Read, StoreError, dev_pair};
+
+impl Gateway {
+    pub(super) fn ask(&mut self, question: Read, purpose: Purpose, effects: &mut Vec<Effect>) {
+        self.last_read += 1;
+        let read = ReadId(self.last_read);
+        self.reads.insert(read, purpose);
+        effects.push(Effect::Read { read, question });
+    }
+
+    /// Reads on for a session whose client has taken everything.
+    pub(super) fn pump(&mut self, session: SessionKey, effects: &mut Vec<Effect>) {
+        let Some(one) = self.sessions.get_mut(&session) else {
+            return;
+        };
+        if one.is_closed() || !one.outbound.is_idle() {
+            return;
+        }
+        let Some(user_id) = one.user_id().cloned() else {
+            return;
+        };
+        if let Some((question, pumped)) = one.subscriptions.next_read(&user_id) {
+            let purpose = Purpose::Pump(session, pumped, self.hub.stamp());
+            self.ask(question, purpose, effects);
+        }
+    }
+
+    pub(super) fn read_done(
+        &mut self,
+        now: Now,
+        read: ReadId,
+        result: Result<ReadDone, StoreError>,
+    ) {
+        let Some(purpose) = self.reads.remove(&read) else {
+            return;
+        };
+        if let Ok(done) = &result
+            && !self.is_my_epoch(now, &done.epoch)
+        {
+            return;
+        }
+        match purpose {
+            Purpose::Reply(session, reference) => {
+                let Some((one, _)) = self.touch(session) else {
+                    return;
+                };
+                let code = match result {
+                    Ok(ReadDone {
+                        text: Some(text), ..
+                    }) => return one.push(now.monotonic, Lane::Reply, text),
+                    Ok(done) => match done.content {
+                        DoneContent::NotFound => ErrorCode::NotFound,
+                        DoneContent::Invalid | DoneContent::Plain | DoneContent::Page(_) => {
+                            ErrorCode::Invalid
+                        }
+                    },
+                    Err(_) => ErrorCode::Busy,
+                };
+                one.refuse(now.monotonic, Some(reference), code);
+            }
+            Purpose::Pump(session, pumped, stamp) => {
+                let Some((one, _)) = self.touch(session) else {
+                    return;
+                };
+                if one.subscriptions.answered(&pumped) {
+                    self.pumped(now, session, pumped, stamp, result);
+                }
+            }
+        }
+    }
+
+    fn pumped(
+        &mut self,
+        now: Now,
+        session: SessionKey,
+        pumped: Pumped,
+        stamp: u64,
+        result: Result<ReadDone, StoreError>,
+    ) {
+        let Some(one) = self.sessions.get_mut(&session) else {
+            return;
+        };
+        match (pumped, result) {
+            (Pumped::Summary, Ok(done)) => {
+                // Whoever was removed meanwhile is owed nothing.
+                if let Some(text) = done.text {
+                    one.push(now.monotonic, Lane::Control, text);
+                }
+            }
+            // The client asks for its inbox on every connection; this only makes it fresher.
+            (Pumped::Summary, Err(_)) => {}
+            (Pumped::Page { thread_id, .. }, Err(_)) => {
+                one.subscriptions.rest(now.monotonic, &thread_id);
+            }
+            (Pumped::Page { thread_id, .. }, Ok(done)) => match done.content {
+                DoneContent::Page(page) => {
+                    if let Some(text) = done.text
+                        && !page.empty
+                    {
+                        one.push(now.monotonic, Lane::Control, text);
+                    }
+                    self.page_pumped(now, session, &thread_id, &page, stamp);
+                }
+                DoneContent::NotFound | DoneContent::Invalid | DoneContent::Plain => {
+                    self.subscription_refused(now, session, &thread_id);
+                }
+            },
+        }
+    }
+
+    fn page_pumped(
+        &mut self,
+        now: Now,
+        session: SessionKey,
+        thread_id: &ThreadId,
+        page: &PageDone,
+        stamp: u64,
+    ) {
+        let Some(one) = self.sessions.get_mut(&session) else {
+            return;
+        };
+        let cursor = page.to_revision;
+        one.subscriptions
+            .moved(thread_id, &self.config.epoch, cursor);
+        if page.more {
+            return one.subscriptions.again(thread_id);
+        }
+        let (head, people) = (page.head_revision, &page.participants);
+        self.hub.participants(thread_id, head, people);
+        match self
+            .hub
+            .arrive(thread_id, session, cursor, page.head_revision, stamp)
+        {
+            Arrival::Behind => one.subscriptions.again(thread_id),
+            Arrival::Live => self.went_live(now, session, thread_id, cursor),
+            Arrival::Parked => one.subscriptions.rest(now.monotonic, thread_id),
+        }
+    }
+
+    /// Tells a client that it has caught up, and who else is there.
+    pub(super) fn went_live(
+        &mut self,
+        now: Now,
+        session: SessionKey,
+        thread_id: &ThreadId,
+        revision: rejoinder_protocol::Revision,
+    ) {
+        self.touched.insert(session);
+        let Some(one) = self.sessions.get_mut(&session) else {
+            return;
+        };
+        one.subscriptions.told(thread_id);
+        let live = ServerFrame::Live(Live {
+            thread_id: thread_id.clone(),
+            revision,
+        });
+        one.push(now.monotonic, Lane::Control, encode(&live).into());
+        let user_id = one.user_id().cloned();
+        let everybody = self.hub.participants_of(thread_id);
+        for other in everybody.filter(|other| Some(*other) != user_id.as_ref()) {
+            let frame = ServerFrame::Presence(self.presence.frame(other));
+            one.push(now.monotonic, Lane::Control, encode(&frame).into());
+        }
+    }
+
+    fn subscription_refused(&mut self, now: Now, session: SessionKey, thread_id: &ThreadId) {
+        let Some(one) = self.sessions.get_mut(&session) else {
+            return;
+        };
+        if self.config.dev_pairs
+            && let Some(pair) = dev_pair(thread_id)
+            && one.user_id().is_some_and(|user_id| pair.contains(user_id))
+            && one.subscriptions.make_once(thread_id)
+        {
+            let origin = Origin::Subscription(session, thread_id.clone());
+            let create = Command::Create {
+                thread_id: thread_id.clone(),
+                participants: pair,
+            };
+            if self.committer.push(origin, create).is_ok() {
+                return;
+            }
+        }
+        one.subscriptions.end(thread_id);
+        self.hub.unsubscribe(thread_id, session);
+        let reference = thread_reference(ClientFrameType::Subscribe, thread_id.clone());
+        let error = ServerFrame::Error(rejoinder_protocol::ErrorFrame {
+            reference: Some(reference),
+            code: ErrorCode::NotFound,
+            retry_after_ms: None,
+        });
+        one.push(now.monotonic, Lane::Control, encode(&error).into());
+    }
+
+    /// Lets subscribers read again from where they were told last.
+    pub(super) fn fall_back(&mut self, thread_id: &ThreadId, fallen: Vec<Fallen>) {
+        for Fallen { session, told } in fallen {
+            self.touched.insert(session);
+            let Some(one) = self.sessions.get_mut(&session) else {
+                continue;
+            };
+            if let Some(told) = told {
+                one.subscriptions.moved(thread_id, &self.config.epoch, told);
+            }
+            one.subscriptions.again(thread_id);
+        }
+    }
+}

@@ -1,0 +1,122 @@
+//! What a committed change means for those who watch.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use rejoinder_protocol::{CloseCode, Removed, ServerFrame, ThreadId, ThreadSummary, encode};
+
+use super::Gateway;
+use crate::core::{Lane, Now, SessionKey};
+use crate::store::{Publication, SummaryChange};
+
+impl Gateway {
+    /// Tells a thread's changes to its subscribers, and its new look to its participants.
+    ///
+    /// `from` is the session that caused it: its user knows how the thread looks.
+    pub(super) fn publish(&mut self, now: Now, from: Option<SessionKey>, what: &Publication) {
+        self.remove(now, what);
+        self.hub
+            .participants(&what.thread_id, what.head(), &what.participants);
+        for change in &what.changes {
+            let told = self.hub.publish(&what.thread_id, change.revision);
+            self.fall_back(&what.thread_id, told.fallen);
+            if !told.live.is_empty() {
+                let text: Arc<str> = encode(&ServerFrame::Change(change.clone())).into();
+                for session in told.live {
+                    self.tell_change(now, session, &what.thread_id, change.revision, &text);
+                }
+            }
+            for session in told.arrived {
+                self.went_live(now, session, &what.thread_id, change.revision);
+            }
+        }
+        self.tell_summary(now, from, what);
+    }
+
+    fn tell_change(
+        &mut self,
+        now: Now,
+        session: SessionKey,
+        thread_id: &ThreadId,
+        revision: rejoinder_protocol::Revision,
+        text: &Arc<str>,
+    ) {
+        self.touched.insert(session);
+        let Some(one) = self.sessions.get_mut(&session) else {
+            return;
+        };
+        if one.is_closed() {
+            return;
+        }
+        if one
+            .outbound
+            .push(now.monotonic, Lane::Change, Arc::clone(text))
+            .is_ok()
+        {
+            one.subscriptions
+                .moved(thread_id, &self.config.epoch, revision);
+        } else {
+            // Nothing is lost: the cursor still stands before this change, and the session reads
+            // on from there when its client has taken what waits.
+            one.subscriptions.again(thread_id);
+            self.hub.fell_back(thread_id, session);
+        }
+    }
+
+    /// Ends the subscriptions of those who no longer take part, before they hear of anything else.
+    fn remove(&mut self, now: Now, what: &Publication) {
+        for user_id in &what.removed {
+            let frame = ServerFrame::Removed(Removed {
+                thread_id: what.thread_id.clone(),
+            });
+            let sessions = self.hub.sessions_of(user_id);
+            for session in &sessions {
+                self.hub.unsubscribe(&what.thread_id, *session);
+                if let Some((one, _)) = self.touch(*session) {
+                    one.subscriptions.end(&what.thread_id);
+                    one.typing.remove(&what.thread_id);
+                }
+            }
+            self.tell(now, sessions, Lane::Control, &frame);
+        }
+    }
+
+    fn tell_summary(&mut self, now: Now, from: Option<SessionKey>, what: &Publication) {
+        let sessions: BTreeSet<SessionKey> = what
+            .participants
+            .iter()
+            .flat_map(|user_id| self.hub.sessions_of(user_id))
+            .filter(|session| Some(*session) != from)
+            .collect();
+        let text = match &what.summary {
+            SummaryChange::Known(preview) if !sessions.is_empty() => {
+                let summary = ThreadSummary {
+                    thread_id: what.thread_id.clone(),
+                    participants: what.participants.clone(),
+                    revision: what.head(),
+                    sequence_number: what.sequence_number,
+                    preview: preview.clone(),
+                };
+                Some(Arc::<str>::from(encode(&ServerFrame::Thread(summary))))
+            }
+            SummaryChange::Known(_) | SummaryChange::Unknown => None,
+        };
+        for session in sessions {
+            let Some((one, _)) = self.touch(session) else {
+                continue;
+            };
+            if one.is_closed() {
+                continue;
+            }
+            let full = text.as_ref().is_none_or(|text| {
+                let text = Arc::clone(text);
+                one.outbound
+                    .push(now.monotonic, Lane::Change, text)
+                    .is_err()
+            });
+            if full && !one.subscriptions.owe_summary(&what.thread_id) {
+                one.close(now.monotonic, CloseCode::SlowConsumer, None);
+            }
+        }
+    }
+}

@@ -1,0 +1,410 @@
+//! Who is told what: an index of sessions by thread and by user, and how far each thread has been
+//! published.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use rejoinder_protocol::{Revision, ThreadId, UserId};
+
+use super::SessionKey;
+
+/// How a subscriber that has read up to a cursor goes on.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Arrival {
+    /// It must read another page.
+    Behind,
+    /// It is live: every later change will be told.
+    Live,
+    /// It is ahead of what was published, and becomes live when that catches up.
+    Parked,
+}
+
+/// A subscriber that was live and must read again from a revision.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Fallen {
+    /// The session.
+    pub session: SessionKey,
+    /// The last change it was told; `None` if it knows better itself.
+    pub told: Option<Revision>,
+}
+
+/// Who must be told about a change.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Told {
+    /// Live subscribers: the change itself.
+    pub live: Vec<SessionKey>,
+    /// Subscribers that had read it already and are live from now on.
+    pub arrived: Vec<SessionKey>,
+    /// Subscribers that must read, for a change is missing before this one.
+    pub fallen: Vec<Fallen>,
+}
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Standing {
+    Live,
+    Paging,
+    Parked(Revision),
+}
+
+/// A thread that somebody is subscribed to.
+#[derive(Debug, Default)]
+struct Entry {
+    /// The last change told to live subscribers; `None` until the head was read.
+    published: Option<Revision>,
+    /// What was published meanwhile.
+    at_least: Revision,
+    /// Reads that began before this stamp say nothing about the head.
+    stamp: u64,
+    subscribers: BTreeMap<SessionKey, Standing>,
+    participants: BTreeSet<UserId>,
+    /// The change after which those were the participants.
+    participants_at: Revision,
+}
+
+impl Entry {
+    /// Forgets how far the thread is published; whoever was live or waited must read.
+    fn forget(&mut self, stamp: u64) -> Vec<Fallen> {
+        let told = self.published.take();
+        self.stamp = stamp;
+        let mut fallen = Vec::new();
+        for (session, standing) in &mut self.subscribers {
+            match standing {
+                Standing::Live => fallen.push(Fallen {
+                    session: *session,
+                    told,
+                }),
+                Standing::Parked(_) => fallen.push(Fallen {
+                    session: *session,
+                    told: None,
+                }),
+                Standing::Paging => {}
+            }
+            *standing = Standing::Paging;
+        }
+        fallen
+    }
+}
+
+/// The index of one gateway.
+#[derive(Debug, Default)]
+pub struct Hub {
+    threads: HashMap<ThreadId, Entry>,
+    sessions: HashMap<SessionKey, UserId>,
+    users: HashMap<UserId, BTreeSet<SessionKey>>,
+    /// The watched threads of each user, for presence.
+    watched: HashMap<UserId, BTreeSet<ThreadId>>,
+    stamp: u64,
+}
+
+impl Hub {
+    /// Adds a session of a user.
+    pub fn connect(&mut self, session: SessionKey, user_id: &UserId) {
+        self.sessions.insert(session, user_id.clone());
+        self.users
+            .entry(user_id.clone())
+            .or_default()
+            .insert(session);
+    }
+
+    /// Takes a session away, its subscriptions excepted.
+    pub fn disconnect(&mut self, session: SessionKey) {
+        let Some(user_id) = self.sessions.remove(&session) else {
+            return;
+        };
+        if let Some(sessions) = self.users.get_mut(&user_id) {
+            sessions.remove(&session);
+            if sessions.is_empty() {
+                self.users.remove(&user_id);
+            }
+        }
+    }
+
+    /// Returns the sessions of a user.
+    #[must_use]
+    pub fn sessions_of(&self, user_id: &UserId) -> Vec<SessionKey> {
+        let sessions = self.users.get(user_id).into_iter().flatten();
+        sessions.copied().collect()
+    }
+
+    /// Adds a subscriber, which must read before it is told anything. From here on the hub records
+    /// how far the thread is published, so what that read misses is not missed.
+    pub fn subscribe(&mut self, thread_id: &ThreadId, session: SessionKey) {
+        let stamp = self.stamp + 1;
+        let entry = self
+            .threads
+            .entry(thread_id.clone())
+            .or_insert_with(|| Entry {
+                stamp,
+                ..Entry::default()
+            });
+        if entry.stamp == stamp {
+            self.stamp = stamp;
+        }
+        entry.subscribers.insert(session, Standing::Paging);
+    }
+
+    /// Takes a subscriber away.
+    pub fn unsubscribe(&mut self, thread_id: &ThreadId, session: SessionKey) {
+        let Some(entry) = self.threads.get_mut(thread_id) else {
+            return;
+        };
+        entry.subscribers.remove(&session);
+        if !entry.subscribers.is_empty() {
+            return;
+        }
+        if let Some(entry) = self.threads.remove(thread_id) {
+            for user_id in &entry.participants {
+                self.unwatch(user_id, thread_id);
+            }
+        }
+    }
+
+    /// Returns the stamp for a read that begins now.
+    #[must_use]
+    pub fn stamp(&self) -> u64 {
+        self.stamp
+    }
+
+    /// Takes what a subscriber has read, and decides how it goes on.
+    ///
+    /// `stamp` is that of the read, `head` what it found, `cursor` how far the subscriber has come.
+    pub fn arrive(
+        &mut self,
+        thread_id: &ThreadId,
+        session: SessionKey,
+        cursor: Revision,
+        head: Revision,
+        stamp: u64,
+    ) -> Arrival {
+        let Some(entry) = self.threads.get_mut(thread_id) else {
+            return Arrival::Behind;
+        };
+        if entry.published.is_none() && stamp >= entry.stamp {
+            entry.published = Some(head.max(entry.at_least));
+        }
+        let Some(published) = entry.published else {
+            return Arrival::Behind;
+        };
+        let Some(standing) = entry.subscribers.get_mut(&session) else {
+            return Arrival::Behind;
+        };
+        if cursor == published {
+            *standing = Standing::Live;
+            Arrival::Live
+        } else if cursor > published {
+            *standing = Standing::Parked(cursor);
+            Arrival::Parked
+        } else {
+            *standing = Standing::Paging;
+            Arrival::Behind
+        }
+    }
+
+    /// Remembers who takes part in a watched thread after a change; older news are ignored.
+    pub fn participants(&mut self, thread_id: &ThreadId, at: Revision, participants: &[UserId]) {
+        let Some(entry) = self.threads.get_mut(thread_id) else {
+            return;
+        };
+        if at < entry.participants_at {
+            return;
+        }
+        entry.participants_at = at;
+        let now: BTreeSet<_> = participants.iter().cloned().collect();
+        if now == entry.participants {
+            return;
+        }
+        let before = std::mem::replace(&mut entry.participants, now.clone());
+        for user_id in before.difference(&now) {
+            self.unwatch(user_id, thread_id);
+        }
+        for user_id in now {
+            let threads = self.watched.entry(user_id).or_default();
+            threads.insert(thread_id.clone());
+        }
+    }
+
+    /// Returns who takes part in a watched thread, as far as is known.
+    pub fn participants_of(&self, thread_id: &ThreadId) -> impl Iterator<Item = &UserId> {
+        let entry = self.threads.get(thread_id);
+        entry.into_iter().flat_map(|entry| &entry.participants)
+    }
+
+    fn unwatch(&mut self, user_id: &UserId, thread_id: &ThreadId) {
+        if let Some(threads) = self.watched.get_mut(user_id) {
+            threads.remove(thread_id);
+            if threads.is_empty() {
+                self.watched.remove(user_id);
+            }
+        }
+    }
+
+    /// Takes the next committed change of a thread; must be called in the order of the commits.
+    pub fn publish(&mut self, thread_id: &ThreadId, revision: Revision) -> Told {
+        let mut told = Told::default();
+        let stamp = self.stamp + 1;
+        let Some(entry) = self.threads.get_mut(thread_id) else {
+            return told;
+        };
+        entry.at_least = entry.at_least.max(revision);
+        let Some(published) = entry.published else {
+            return told;
+        };
+        if revision <= published {
+            return told; // Whoever is live went live at or above it.
+        }
+        if revision != published.next() {
+            self.stamp = stamp;
+            told.fallen = entry.forget(stamp);
+            return told;
+        }
+        entry.published = Some(revision);
+        for (session, standing) in &mut entry.subscribers {
+            match *standing {
+                Standing::Live => told.live.push(*session),
+                Standing::Parked(cursor) if cursor == revision => {
+                    *standing = Standing::Live;
+                    told.arrived.push(*session);
+                }
+                Standing::Parked(_) | Standing::Paging => {}
+            }
+        }
+        told
+    }
+
+    /// Takes a hint that a thread's head is at least this far. Only the store is believed: if the
+    /// hint is news, everybody reads.
+    pub fn head_at_least(&mut self, thread_id: &ThreadId, revision: Revision) -> Vec<Fallen> {
+        let published = self
+            .threads
+            .get(thread_id)
+            .and_then(|entry| entry.published);
+        if published.is_some_and(|published| revision > published) {
+            return self.unknown(thread_id);
+        }
+        Vec::new()
+    }
+
+    /// Takes the news that a commit of this thread has an unknown fate: everybody reads.
+    pub fn unknown(&mut self, thread_id: &ThreadId) -> Vec<Fallen> {
+        let Some(entry) = self.threads.get_mut(thread_id) else {
+            return Vec::new();
+        };
+        self.stamp += 1;
+        entry.forget(self.stamp)
+    }
+
+    /// Takes the news that a subscriber is no longer told, for its queue was full.
+    pub fn fell_back(&mut self, thread_id: &ThreadId, session: SessionKey) {
+        let entry = self.threads.get_mut(thread_id);
+        if let Some(standing) = entry.and_then(|entry| entry.subscribers.get_mut(&session)) {
+            *standing = Standing::Paging;
+        }
+    }
+
+    /// Returns who is told that a user writes in a thread: the other participants' subscribed
+    /// sessions. `None` if the user does not take part, as far as is known.
+    #[must_use]
+    pub fn typing_audience(&self, thread_id: &ThreadId, user: &UserId) -> Option<Vec<SessionKey>> {
+        let entry = self.threads.get(thread_id)?;
+        if !entry.participants.contains(user) {
+            return None;
+        }
+        Some(self.subscribed_others(entry, user).collect())
+    }
+
+    /// Returns who is told whether a user is online: sessions subscribed to a thread of theirs.
+    #[must_use]
+    pub fn presence_audience(&self, user: &UserId) -> BTreeSet<SessionKey> {
+        let threads = self.watched.get(user).into_iter().flatten();
+        threads
+            .filter_map(|thread_id| self.threads.get(thread_id))
+            .flat_map(|entry| self.subscribed_others(entry, user))
+            .collect()
+    }
+
+    fn subscribed_others<'a>(
+        &'a self,
+        entry: &'a Entry,
+        user: &'a UserId,
+    ) -> impl Iterator<Item = SessionKey> + 'a {
+        // A session may be subscribed before the store said that its user may.
+        let may = move |session: &SessionKey| {
+            let of = self.sessions.get(session);
+            of.is_some_and(|of| of != user && entry.participants.contains(of))
+        };
+        entry.subscribers.keys().copied().filter(may)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ONE: SessionKey = SessionKey(1);
+    const TWO: SessionKey = SessionKey(2);
+
+    fn thread() -> ThreadId {
+        "t".parse().unwrap()
+    }
+
+    fn revision(number: u64) -> Revision {
+        Revision::try_from(number).unwrap()
+    }
+
+    fn arrive(hub: &mut Hub, session: SessionKey, cursor: u64, head: u64) -> Arrival {
+        let stamp = hub.stamp();
+        hub.arrive(&thread(), session, revision(cursor), revision(head), stamp)
+    }
+
+    #[test]
+    fn what_is_committed_between_subscribing_and_reading_is_not_missed() {
+        let mut hub = Hub::default();
+        hub.subscribe(&thread(), ONE);
+        let stamp = hub.stamp();
+        // The read saw 4; 5 was committed and published before its answer came.
+        hub.publish(&thread(), revision(5));
+        let arrival = hub.arrive(&thread(), ONE, revision(4), revision(4), stamp);
+        assert_eq!(arrival, Arrival::Behind);
+        assert_eq!(arrive(&mut hub, ONE, 5, 5), Arrival::Live);
+        assert_eq!(hub.publish(&thread(), revision(6)).live, [ONE]);
+    }
+
+    #[test]
+    fn a_reader_ahead_of_publication_is_told_nothing_twice() {
+        let mut hub = Hub::default();
+        hub.subscribe(&thread(), ONE);
+        assert_eq!(arrive(&mut hub, ONE, 4, 4), Arrival::Live);
+        hub.subscribe(&thread(), TWO);
+        assert_eq!(arrive(&mut hub, TWO, 5, 5), Arrival::Parked);
+        let told = hub.publish(&thread(), revision(5));
+        assert_eq!((told.live, told.arrived), (vec![ONE], vec![TWO]));
+        assert_eq!(hub.publish(&thread(), revision(6)).live, [ONE, TWO]);
+    }
+
+    #[test]
+    fn a_hole_makes_everybody_read_and_an_older_read_proves_nothing() {
+        let mut hub = Hub::default();
+        hub.subscribe(&thread(), ONE);
+        assert_eq!(arrive(&mut hub, ONE, 4, 4), Arrival::Live);
+        let old_stamp = hub.stamp();
+        let told = hub.publish(&thread(), revision(6));
+        let fallen = Fallen {
+            session: ONE,
+            told: Some(revision(4)),
+        };
+        assert_eq!(told.fallen, [fallen]);
+        let arrival = hub.arrive(&thread(), ONE, revision(4), revision(4), old_stamp);
+        assert_eq!(arrival, Arrival::Behind);
+        assert_eq!(arrive(&mut hub, ONE, 6, 6), Arrival::Live);
+    }
+
+    #[test]
+    fn a_hint_above_the_head_changes_nothing_for_good() {
+        let mut hub = Hub::default();
+        hub.subscribe(&thread(), ONE);
+        assert_eq!(arrive(&mut hub, ONE, 4, 4), Arrival::Live);
+        assert_eq!(hub.head_at_least(&thread(), revision(4)), []);
+        assert_eq!(hub.head_at_least(&thread(), revision(900)).len(), 1);
+        assert_eq!(arrive(&mut hub, ONE, 4, 4), Arrival::Live);
+        assert_eq!(hub.publish(&thread(), revision(5)).live, [ONE]);
+    }
+}

@@ -1,0 +1,41 @@
+//! Everything that decides, without I/O, clock, randomness, channels or locks.
+//!
+//! [`Gateway`] is one process' worth of it: sessions, hub, presence and committer. The world enters
+//! through [`Gateway::handle`]; what must be done comes back as a list of [`Effect`]s, each naming
+//! the input that answers it. Frames to write are fetched with [`Gateway::take`], when and as fast
+//! as the socket takes them. So one deterministic program can run many gateways and clients.
+
+mod committer;
+mod config;
+mod effect;
+mod gateway;
+mod hub;
+mod ids;
+mod input;
+mod limiter;
+mod outbound;
+mod presence;
+mod session;
+mod time;
+
+pub use committer::{BatchId, Committer, Origin, RequestId, Settled};
+pub use config::Config;
+pub use effect::Effect;
+pub use gateway::Gateway;
+pub use hub::{Arrival, Fallen, Hub, Told};
+pub use ids::Ids;
+pub use input::{Identity, Input, ReadDone, Refusal, SessionKey};
+pub use limiter::Bucket;
+pub use outbound::{Batch, Full, Lane, Outbound};
+pub use presence::Presence;
+pub use time::{Millis, Now};
+
+/// Identifies a read from effect to answer.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub struct ReadId(pub u64);
+
+/// Returns the user that a `--dev` token such as `dev:alice` names.
+#[must_use]
+pub fn dev_user(token: &rejoinder_protocol::Token) -> Option<rejoinder_protocol::UserId> {
+    token.secret().strip_prefix("dev:")?.parse().ok()
+}

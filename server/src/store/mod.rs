@@ -1,0 +1,68 @@
+//! Where threads and messages live for good, and the one place where order is decided.
+//!
+//! [`plan`] decides, without I/O; a store looks up what the plan asks for, runs it, and writes
+//! what it says, all in one transaction. This module knows no session and no socket.
+
+pub mod command;
+#[cfg(test)]
+mod contract;
+pub mod pair;
+pub mod plan;
+pub mod read;
+pub mod sqlite;
+
+use std::future::Future;
+use std::sync::Arc;
+
+use rejoinder_protocol::{Epoch, UnixMillis};
+
+pub use command::{Answer, Command, NewMessage, Outcome, Publication, SummaryChange};
+pub use pair::{derived_thread_id, dev_pair};
+pub use read::{Content, Read, ReadAnswer};
+pub use sqlite::{Sqlite, SqliteStore};
+
+/// What became of a batch: one outcome per command, in order.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Applied {
+    /// The database history that the outcomes' numbers belong to.
+    pub epoch: Epoch,
+    /// What became of each command.
+    pub outcomes: Vec<Outcome>,
+}
+
+/// Why a store did not answer. Repeating the call is always safe.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum StoreError {
+    /// Nothing was written.
+    #[error("the store is not available: {0}")]
+    Unavailable(String),
+    /// The commit itself failed: the batch may be stored or not.
+    #[error("it is not known whether the commit happened: {0}")]
+    UnknownFate(String),
+}
+
+/// A durable store of threads.
+pub trait Store: Send + Sync + 'static {
+    /// Runs commands in one transaction and gives new changes the next numbers of their threads.
+    ///
+    /// A refused, duplicate or failing command burns no number and changes nothing for its
+    /// neighbours. When this returns `Ok`, what was stored survives the loss of this process.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Unavailable`] if nothing was written, [`StoreError::UnknownFate`] if the
+    /// batch may have been stored.
+    fn apply(
+        &self,
+        now: UnixMillis,
+        batch: Arc<[Command]>,
+    ) -> impl Future<Output = Result<Applied, StoreError>> + Send;
+
+    /// Reads in one transaction, which also checks that the user may.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Unavailable`].
+    fn read(&self, read: Read) -> impl Future<Output = Result<ReadAnswer, StoreError>> + Send;
+}

@@ -1,0 +1,77 @@
+//! What can be read from a store.
+
+use rejoinder_protocol::{
+    Epoch, HistoryPage, InboxPage, Page, Reset, Revision, SequenceNumber, Since, ThreadId,
+    ThreadSummary, UserId,
+};
+
+/// A question. Every answer is read in one transaction, which also checks that the user may.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Read {
+    /// Messages below a place. Answered by [`Content::History`].
+    History {
+        /// Who asks.
+        user_id: UserId,
+        /// The thread.
+        thread_id: ThreadId,
+        /// Messages below this place are wanted.
+        before: SequenceNumber,
+        /// How many at most; held to 1..=200.
+        limit: u32,
+    },
+    /// The user's threads, the latest changed first. Answered by [`Content::Inbox`].
+    Inbox {
+        /// Who asks.
+        user_id: UserId,
+        /// How many at most; held to 1..=200.
+        limit: u32,
+        /// The `next` of the page before.
+        before: Option<String>,
+    },
+    /// Changes after a place. Answered by [`Content::Page`] or [`Content::Reset`].
+    Page {
+        /// Who asks.
+        user_id: UserId,
+        /// The thread.
+        thread_id: ThreadId,
+        /// Where the reader stands.
+        since: Since,
+        /// The last change wanted; `None`: the head.
+        to_revision: Option<Revision>,
+    },
+    /// How a thread shows in a list. Answered by [`Content::Summary`].
+    Summary {
+        /// Who asks.
+        user_id: UserId,
+        /// The thread.
+        thread_id: ThreadId,
+    },
+}
+
+/// An answer, and the database history that its numbers belong to.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct ReadAnswer {
+    /// The database history.
+    pub epoch: Epoch,
+    /// The answer.
+    pub content: Content,
+}
+
+/// An answer.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Content {
+    /// Older messages.
+    History(HistoryPage),
+    /// Threads.
+    Inbox(InboxPage),
+    /// The question makes no sense, for example a `before` that was never a `next`.
+    Invalid,
+    /// No such thread, or not the user's.
+    NotFound,
+    /// Changes, and who takes part in the thread now.
+    Page(Page, Vec<UserId>),
+    /// The reader cannot continue; the newest window, and who takes part in the thread now.
+    Reset(Reset, Vec<UserId>),
+    /// A thread in a list.
+    Summary(ThreadSummary),
+}
