@@ -10,6 +10,8 @@
     reason = "a test"
 )]
 
+#[path = "engine/anything.rs"]
+mod anything;
 #[path = "engine/connecting.rs"]
 mod connecting;
 #[path = "engine/reading.rs"]

@@ -8,11 +8,13 @@
 //! A panic in here means a bug, never bad input: what a gateway, the browser's storage or an
 //! application may bring is checked and answered.
 
+mod adopting;
 mod backoff;
 mod clock;
 pub mod config;
 mod connecting;
 mod connection;
+mod discarding;
 mod effect;
 mod inbox;
 mod input;
@@ -24,6 +26,7 @@ mod receiving;
 mod sending;
 pub mod stored;
 mod storing;
+mod syncing;
 mod thread;
 mod thread_log;
 mod threads;

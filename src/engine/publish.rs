@@ -115,6 +115,30 @@ impl Engine {
         }
     }
 
+    /// The engine forgets a thread, and so must the application: later it is told from the start.
+    pub(super) fn clear_thread(&mut self, thread_id: &ThreadId, effects: &mut Vec<Effect>) {
+        let Some(thread) = self.threads.get_mut(thread_id) else {
+            return;
+        };
+        let removed = std::mem::take(&mut thread.shown.ids);
+        if thread.shown.meta.is_none() {
+            return;
+        }
+        let splice = Splice {
+            at: 0,
+            delete_count: removed.len(),
+            insert: Vec::new(),
+        };
+        let meta = self.meta(&ThreadState::new(), false);
+        effects.push(Effect::Notify(Notice::Thread(ThreadDelta {
+            thread_id: thread_id.clone(),
+            removed,
+            upserted: Vec::new(),
+            splice: Some(splice),
+            meta: Some(meta),
+        })));
+    }
+
     fn meta(&self, thread: &ThreadState, is_live: bool) -> ThreadMeta {
         let sync_state = match thread.subscription {
             _ if !is_live => SyncState::Connecting,

@@ -6,12 +6,11 @@ use rejoinder_protocol::{ClientMsgId, Epoch, HistoryPage, ThreadId};
 
 use super::Engine;
 use super::config::OUTBOX_RELOAD_MS;
-use super::connection::State;
 use super::effect::Effect;
-use super::input::{OutboxLoad, StorageFailure, StoredResult, WriteId};
+use super::input::{StorageFailure, StoredResult, WriteId};
 use super::notice::{DiscardOutcome, Durability};
-use super::outbox::{Entry, Flight, Saved};
-use super::stored::{Advance, Answer, EntryRecord, History, OrderNumber, Reset, Write};
+use super::outbox::{Flight, Saved};
+use super::stored::{Advance, Answer, History, OrderNumber, Reset, Write};
 use super::thread_log::Applied;
 use super::time::Millis;
 
@@ -48,9 +47,9 @@ pub(crate) struct Storage {
     pending: BTreeMap<WriteId, PendingWrite>,
     last_write: WriteId,
     /// An outbox load is under way.
-    is_loading: bool,
+    pub(super) is_loading: bool,
     /// When the outbox was last asked for.
-    loaded_at: Millis,
+    pub(super) loaded_at: Millis,
 }
 
 impl Storage {
@@ -223,97 +222,8 @@ impl Engine {
         self.delete_entries(settled, effects);
     }
 
-    /// Reads the outbox again: other tabs write to it too.
-    pub(super) fn load_outbox(&mut self, effects: &mut Vec<Effect>) {
-        if self.storage.is_on() && !std::mem::replace(&mut self.storage.is_loading, true) {
-            self.storage.loaded_at = self.clock.now.monotonic;
-            effects.push(Effect::LoadOutbox);
-        }
-    }
-
-    pub(super) fn check_storage(&mut self, effects: &mut Vec<Effect>) {
-        let now = self.clock.now.monotonic;
-        let is_due = self
-            .storage
-            .next_deadline()
-            .is_some_and(|deadline| deadline <= now);
-        if is_due && self.connection.live().is_some() {
-            self.load_outbox(effects);
-        }
-    }
-
-    pub(super) fn handle_outbox_loaded(
-        &mut self,
-        result: Result<OutboxLoad, StorageFailure>,
-        effects: &mut Vec<Effect>,
-    ) {
-        self.storage.is_loading = false;
-        match result {
-            Ok(load) => {
-                if let Some((newest, _)) = load.entries.last() {
-                    self.outbox.see(*newest);
-                }
-                self.drop_discarded_elsewhere(&load.entries);
-                self.adopt(load.entries, effects);
-            }
-            Err(failure) => self.storage_failed(failure),
-        }
-        if self.storage.boot != Boot::Done {
-            self.storage.boot = Boot::Done;
-            if self.connection.state == State::Booting {
-                self.begin_attempt(effects);
-            }
-        }
-    }
-
-    /// A row that was never sent and is gone was discarded in another tab.
-    fn drop_discarded_elsewhere(&mut self, rows: &[(OrderNumber, EntryRecord)]) {
-        let is_gone = |entry: &&Entry| {
-            let is_unsent = entry.saved == Saved::Disk
-                && entry.flight == Flight::Waiting
-                && !entry.record.attempted
-                && !entry.is_discarding;
-            let key = entry.record.client_msg_id;
-            is_unsent && !rows.iter().any(|(_, record)| record.client_msg_id == key)
-        };
-        let gone: Vec<_> = self
-            .outbox
-            .iter()
-            .filter(is_gone)
-            .map(|entry| (entry.record.client_msg_id, entry.record.thread_id.clone()))
-            .collect();
-        for (client_msg_id, thread_id) in gone {
-            self.outbox.remove(client_msg_id);
-            self.touch_list(&thread_id);
-        }
-    }
-
-    /// Takes in rows of storage that this engine may not hold: an earlier page or another tab
-    /// wrote them.
-    fn adopt(&mut self, rows: Vec<(OrderNumber, EntryRecord)>, effects: &mut Vec<Effect>) {
-        let mut known = Vec::new();
-        for (order, record) in rows {
-            let client_msg_id = record.client_msg_id;
-            let thread_id = record.thread_id.clone();
-            let log = self
-                .threads
-                .get(&thread_id)
-                .and_then(|thread| thread.log.as_ref());
-            // In the log already: never shown a second time, and of no more use.
-            if log.is_some_and(|log| log.holds_own(client_msg_id)) {
-                known.push(client_msg_id);
-                self.confirm_entry(client_msg_id, effects);
-                continue;
-            }
-            self.outbox.adopt(order, record);
-            self.ensure_thread(&thread_id, effects);
-            self.touch_list(&thread_id);
-        }
-        self.delete_entries(known, effects);
-    }
-
     /// Storage does not work: from now on everything is in memory, and says so.
-    fn storage_failed(&mut self, failure: StorageFailure) {
+    pub(super) fn storage_failed(&mut self, failure: StorageFailure) {
         self.storage.failure = Some(failure);
         for thread in self.threads.values_mut() {
             thread.touch_list();

@@ -77,6 +77,7 @@ impl Engine {
             .map(|(thread_id, _)| thread_id.clone())
             .collect();
         for thread_id in idle {
+            self.clear_thread(&thread_id, effects);
             self.threads.remove(&thread_id);
             self.transmit(ClientFrame::Unsubscribe(Unsubscribe { thread_id }), effects);
         }

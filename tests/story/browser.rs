@@ -162,9 +162,12 @@ impl Browser {
     /// Lets time pass; wakes the engine as often as it asks.
     pub(crate) fn pass(&mut self, ms: u64) {
         let end = self.now.monotonic.after(ms);
+        let mut woken = 0;
         while let Some(due) = self.engine.next_wakeup().filter(|due| *due <= end) {
             self.set_time(due.max(self.now.monotonic));
             self.feed(Input::Woke);
+            woken += 1;
+            assert!(woken < 10_000, "the engine wakes for {due:?} again and again");
         }
         self.set_time(end);
     }
