@@ -47,8 +47,7 @@ pub fn planted_panic() -> Result<(), JsValue> {
 struct Options {
     url: String,
     user_id: UserId,
-    #[serde(default)]
-    skip_failed: bool,
+    skip_failed: Option<bool>,
 }
 
 #[derive(Deserialize)]
@@ -82,7 +81,7 @@ impl Core {
             .map_err(|error| invalid("options", &error.to_string()))?;
         let config = Config {
             user_id: options.user_id,
-            skip_failed: options.skip_failed,
+            skip_failed: options.skip_failed.unwrap_or_default(),
         };
         let driver = Driver::new(
             gateway_url(&options.url)?,

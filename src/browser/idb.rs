@@ -78,8 +78,10 @@ impl From<OpenDbError> for StorageError {
     fn from(error: OpenDbError) -> Self {
         match error {
             OpenDbError::Base(error) => error.into(),
-            OpenDbError::NullFactory | OpenDbError::UnsupportedEnvironment => Self::Missing,
-            OpenDbError::VersionZero => Self::Other(error.to_string()),
+            // The last is the crate's word for whatever `open` throws; our versions are never 0.
+            OpenDbError::NullFactory
+            | OpenDbError::UnsupportedEnvironment
+            | OpenDbError::VersionZero => Self::Missing,
         }
     }
 }

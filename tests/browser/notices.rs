@@ -119,7 +119,7 @@ async fn notices_are_plain_objects_of_numbers_and_texts_without_empty_fields() {
     let heard = page.heard();
     let keys = |kind: &str| -> Vec<Vec<String>> {
         let of_kind = heard.iter().filter(|one| one["type"] == kind);
-        of_kind.map(|one| names(one)).collect()
+        of_kind.map(names).collect()
     };
     assert_eq!(keys("settled"), [["clientMsgId", "durability", "type"]]);
     assert_eq!(keys("tokenWanted"), [["attempt", "type"]]);

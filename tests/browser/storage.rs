@@ -100,11 +100,13 @@ impl Without {
     fn new(break_it: &str) -> Self {
         let script = format!(
             "const old = Object.getOwnPropertyDescriptor(globalThis, 'indexedDB');
-             const open = IDBFactory.prototype.open;
+             const {{ open }} = IDBFactory.prototype;
+             const {{ add }} = IDBObjectStore.prototype;
              {break_it};
              return () => {{
                Object.defineProperty(globalThis, 'indexedDB', old);
                IDBFactory.prototype.open = open;
+               IDBObjectStore.prototype.add = add;
              }};"
         );
         let restore = Function::new_no_args(&script)
@@ -150,17 +152,38 @@ async fn a_browser_without_storage_keeps_messages_in_memory_and_says_so() {
 
 #[wasm_bindgen_test]
 async fn a_forbidden_or_broken_database_is_kept_in_memory_too() {
-    for (name, reason) in [
-        ("SecurityError", "unavailable"),
-        ("InvalidStateError", "unavailable"),
-        ("QuotaExceededError", "quota"),
-    ] {
+    for name in ["SecurityError", "InvalidStateError"] {
         let throwing = format!(
             "IDBFactory.prototype.open = () => {{ throw new DOMException('no', '{name}') }}"
         );
         let _without = Without::new(&throwing);
-        is_kept_in_memory(reason).await;
+        is_kept_in_memory("unavailable").await;
     }
+}
+
+#[wasm_bindgen_test]
+async fn a_full_disk_keeps_what_is_sent_now_in_memory_and_what_was_sent_before() {
+    let alice = somebody("alice");
+    let page = Page::open(NOWHERE, &alice);
+    page.open_thread("t");
+    let kept = page.send("t", "kept");
+    assert_eq!(page.settled(&kept).await["durability"], "disk");
+    let full = Without::new(
+        "IDBObjectStore.prototype.add = () => { throw new DOMException('no', 'QuotaExceededError') }",
+    );
+    let lost = page.send("t", "in memory");
+    assert_eq!(page.settled(&lost).await["durability"], "memory");
+    drop(full);
+    assert_eq!(page.connection()["storageReason"], "quota");
+    assert_eq!(texts(&page.rows("t")), ["kept", "in memory"]);
+    drop(page);
+
+    let page = Page::open(NOWHERE, &alice);
+    page.open_thread("t");
+    until("what was kept is shown", || {
+        (texts(&page.rows("t")) == ["kept"]).then_some(())
+    })
+    .await;
 }
 
 #[wasm_bindgen_test]

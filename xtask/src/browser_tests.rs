@@ -1,9 +1,20 @@
-//! The client's tests inside a headless browser.
+//! The client's tests inside a headless browser, with gateways that they may start and kill.
 
-use crate::{process::run, wasm::wasm_pack};
+use crate::{
+    paths,
+    process::{command, run},
+    supervisor::Supervisor,
+    wasm::wasm_pack,
+};
 
-/// Runs them all; `supervisor.rs` will start gateways for them.
+/// In seconds; gateways are killed and waited for.
+const TIMEOUT: &str = "180";
+
+/// Builds the gateway and runs all tests.
 pub(crate) fn run_all() -> Result<String, String> {
+    let gateway = ["build", "--package", "rejoinder-gateway"];
+    run(&mut command("cargo", &gateway))?;
+    let supervisor = Supervisor::start(paths::binaries()?.join("rejoinder-gateway"))?;
     let flags = [
         "test",
         "--headless",
@@ -12,11 +23,14 @@ pub(crate) fn run_all() -> Result<String, String> {
         "no-install",
         ".",
     ];
-    run(&mut wasm_pack(
+    let mut tests = wasm_pack(
         &[
             flags.as_slice(),
             &["--package", "rejoinder", "--all-targets"],
         ]
         .concat(),
-    )?)
+    )?;
+    tests.env("REJOINDER_SUPERVISOR", supervisor.url());
+    tests.env("WASM_BINDGEN_TEST_TIMEOUT", TIMEOUT);
+    run(&mut tests)
 }

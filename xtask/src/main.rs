@@ -12,6 +12,7 @@ mod process;
 mod rust;
 mod size;
 mod steps;
+mod supervisor;
 mod test;
 mod tidy;
 mod wasm;
