@@ -122,10 +122,7 @@ impl Engine {
     }
 
     fn resume(&self) -> Vec<Resume> {
-        let ready = self
-            .threads
-            .iter()
-            .filter(|(_, thread)| thread.log.is_some() && !thread.is_reloading);
+        let ready = self.threads.iter().filter(|(_, thread)| thread.is_ready());
         ready
             .take(RESUME_THREADS_MAX)
             .map(|(thread_id, thread)| Resume {

@@ -31,8 +31,8 @@ pub(crate) enum Flight {
     Marking,
     /// Sent on this connection.
     Sent { at: Millis },
-    /// Sent long ago; the connection is being probed.
-    Suspect,
+    /// Sent long ago; the connection is being probed, and the answer to that tells.
+    Suspect { at: Millis },
     /// Acknowledged on this connection; waits for its change.
     Acked,
 }
@@ -256,7 +256,9 @@ impl Outbox {
                 return None;
             }
             return match entry.flight {
-                Flight::Marking | Flight::Sent { .. } | Flight::Suspect | Flight::Acked => None,
+                Flight::Marking | Flight::Sent { .. } | Flight::Suspect { .. } | Flight::Acked => {
+                    None
+                }
                 Flight::Waiting if entry.may_transmit() => {
                     Some(Next::Transmit(entry.record.client_msg_id))
                 }
@@ -292,7 +294,7 @@ impl Outbox {
         for entry in &mut self.entries {
             entry.cancel_sent_at = None;
             match entry.flight {
-                Flight::Sent { .. } | Flight::Suspect | Flight::Acked => {
+                Flight::Sent { .. } | Flight::Suspect { .. } | Flight::Acked => {
                     entry.flight = Flight::Waiting;
                 }
                 // The transaction is still open and will be answered.
@@ -309,7 +311,7 @@ impl Outbox {
             .iter()
             .filter_map(|entry| match (entry.saved, entry.flight) {
                 (Saved::Writing { deadline }, _) => Some(deadline),
-                (_, Flight::Sent { at }) => Some(at.after(ACK_TIMEOUT_MS)),
+                (_, Flight::Sent { at } | Flight::Suspect { at }) => Some(at.after(ACK_TIMEOUT_MS)),
                 _ => entry.cancel_sent_at.map(|at| at.after(ACK_TIMEOUT_MS)),
             });
         let pauses = self

@@ -9,7 +9,7 @@ use rejoinder_protocol::{
 use super::Engine;
 use super::config::{ACK_TIMEOUT_MS, OUTBOX_ENTRIES_MAX, STORAGE_TIMEOUT_MS};
 use super::effect::Effect;
-use super::notice::{DiscardOutcome, Durability, Notice, SendRefusal, SendResult};
+use super::notice::{DiscardOutcome, Durability, Notice, Reason, SendRefusal, SendResult};
 use super::outbox::{Entry, Flight, Next, Saved};
 use super::stored::{EntryRecord, Write};
 use super::storing::PendingWrite;
@@ -289,7 +289,7 @@ impl Engine {
     /// The probe was answered: what went before it without an answer was lost, and goes again.
     pub(super) fn requeue_suspects(&mut self) {
         for entry in self.outbox.iter_mut() {
-            if entry.flight == Flight::Suspect {
+            if matches!(entry.flight, Flight::Suspect { .. }) {
                 entry.flight = Flight::Waiting;
             }
         }
@@ -299,15 +299,18 @@ impl Engine {
         let now = self.clock.now.monotonic;
         let mut late = Vec::new();
         let mut is_silent = false;
+        let mut is_dead = false;
         for entry in self.outbox.iter_mut() {
             if matches!(entry.saved, Saved::Writing { deadline } if deadline <= now) {
                 entry.saved = Saved::Late;
                 late.push((entry.record.client_msg_id, entry.record.thread_id.clone()));
             }
             if matches!(entry.flight, Flight::Sent { at } if at.after(ACK_TIMEOUT_MS) <= now) {
-                entry.flight = Flight::Suspect;
+                entry.flight = Flight::Suspect { at: now };
                 is_silent = true;
             }
+            is_dead |=
+                matches!(entry.flight, Flight::Suspect { at } if at.after(ACK_TIMEOUT_MS) <= now);
             if entry
                 .cancel_sent_at
                 .is_some_and(|at| at.after(ACK_TIMEOUT_MS) <= now)
@@ -320,7 +323,10 @@ impl Engine {
             self.settle(client_msg_id, Durability::Memory, effects);
             self.touch_list(&thread_id);
         }
-        if is_silent {
+        if is_dead {
+            // It talks, but does not answer what it was asked.
+            self.give_up(Reason::Silent, effects);
+        } else if is_silent {
             self.probe(effects);
         }
     }

@@ -108,6 +108,11 @@ impl ThreadState {
         }
     }
 
+    /// Whether there is a log that frames may be applied to.
+    pub(crate) fn is_ready(&self) -> bool {
+        self.log.is_some() && !self.is_reloading
+    }
+
     /// The log, while frames may be applied to it.
     pub(crate) fn active_log(&mut self) -> Option<&mut ThreadLog> {
         if self.is_reloading {
@@ -157,7 +162,9 @@ impl ThreadState {
     pub(crate) fn next_deadline(&self, subscribe_timeout_ms: u64) -> Option<Millis> {
         let asked = match self.subscription {
             Subscription::CatchingUp { asked_at } => Some(asked_at.after(subscribe_timeout_ms)),
-            Subscription::Idle => self.resubscribe_at,
+            // What is being read anew asks by itself once it is read.
+            Subscription::Idle if self.is_ready() => self.resubscribe_at,
+            Subscription::Idle => None,
             Subscription::Live => None,
         };
         let typing = self.typing.values().min().copied();

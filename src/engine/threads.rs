@@ -165,7 +165,7 @@ impl Engine {
         let now = self.clock.now.monotonic;
         for (thread_id, thread) in &mut self.threads {
             let is_due = thread.resubscribe_at.is_none_or(|at| at <= now);
-            let is_ready = thread.log.is_some() && !thread.is_reloading;
+            let is_ready = thread.is_ready();
             if thread.subscription == Subscription::Idle && is_due && is_ready {
                 thread.subscription = Subscription::CatchingUp { asked_at: now };
                 thread.resubscribe_at = None;

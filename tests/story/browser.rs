@@ -167,7 +167,11 @@ impl Browser {
             self.set_time(due.max(self.now.monotonic));
             self.feed(Input::Woke);
             woken += 1;
-            assert!(woken < 10_000, "the engine wakes for {due:?} again and again");
+            assert!(
+                woken < 10_000,
+                "the engine wakes for {due:?} again and again: {:#?}",
+                self.engine
+            );
         }
         self.set_time(end);
     }
