@@ -2,6 +2,13 @@
 //!
 //! - [`core`] decides who is told what, and when: pure, with the time as an argument.
 //! - [`store`] keeps threads for good and is the one place where order is decided.
+//! - [`shell`] moves bytes between sockets, cores and store, on tokio.
+//! - [`tokens`] says whom a token names.
+//!
+//! `core` uses the words of `store` (commands, questions and their answers), never a store itself;
+//! `store` knows neither of the others.
 
 pub mod core;
+pub mod shell;
 pub mod store;
+pub mod tokens;

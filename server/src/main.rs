@@ -1,3 +1,152 @@
 //! The gateway as a program.
 
-fn main() {}
+mod options;
+
+use std::io::Write;
+use std::path::Path;
+use std::process::ExitCode;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use clap::Parser;
+use rejoinder_gateway::core::Config;
+use rejoinder_gateway::shell::{Access, Settings, serve};
+use rejoinder_gateway::store::SqliteStore;
+use rejoinder_gateway::tokens::Tokens;
+use rejoinder_protocol::{Epoch, UserId};
+use tokio::net::TcpListener;
+use tracing_subscriber::EnvFilter;
+use uuid::Uuid;
+
+use options::{Action, Options, ServeOptions, TokenOptions};
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// Why the program ended early, in words for whoever started it.
+struct Failure(String);
+
+impl<E: std::error::Error> From<E> for Failure {
+    fn from(error: E) -> Self {
+        Self(error.to_string())
+    }
+}
+
+fn main() -> ExitCode {
+    let options = Options::parse();
+    let filter =
+        EnvFilter::try_from_env("REJOINDER_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .init();
+    let dev = options.serve.dev;
+    let result = match options.action {
+        Some(Action::Token { sub, valid_s }) => token(options.tokens, &sub, valid_s),
+        None => tokens(options.tokens, dev).and_then(|tokens| run(options.serve, tokens)),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(Failure(words)) => {
+            let _ = writeln!(std::io::stderr(), "rejoinder-gateway: {words}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn token(options: TokenOptions, sub: &UserId, valid_s: u64) -> Result<(), Failure> {
+    let now_s = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs();
+    let token = tokens(options, false)?.mint(sub, now_s.saturating_add(valid_s))?;
+    writeln!(std::io::stdout(), "{}", token.secret())?;
+    Ok(())
+}
+
+fn tokens(options: TokenOptions, dev: bool) -> Result<Tokens, Failure> {
+    let mut tokens = Tokens::new().demanding(options.jwt_audience, options.jwt_issuer);
+    match options.jwt_secret {
+        Some(secret) if secret.is_empty() => {
+            return Err(Failure("the secret of --jwt-secret is empty".to_owned()));
+        }
+        Some(secret) => tokens = tokens.with_secret(&secret),
+        None if dev => {}
+        None => {
+            return Err(Failure(
+                "nobody could come in: set REJOINDER_JWT_SECRET to the secret that your tokens \
+                 are signed with, or try things out with --dev"
+                    .to_owned(),
+            ));
+        }
+    }
+    Ok(if dev { tokens.with_dev() } else { tokens })
+}
+
+/// Returns an id that no other start of any gateway has.
+fn fresh() -> Uuid {
+    Uuid::now_v7()
+}
+
+fn open(database: &str) -> Result<SqliteStore, Failure> {
+    let epoch: Epoch = fresh().simple().to_string().parse()?;
+    let path = database.strip_prefix("sqlite:").ok_or_else(|| {
+        let words = "--database begins with `sqlite:`, for example sqlite:rejoinder.db";
+        Failure(words.to_owned())
+    })?;
+    Ok(match path {
+        ":memory:" => SqliteStore::memory(&epoch)?,
+        path => SqliteStore::open(Path::new(path), &epoch)?,
+    })
+}
+
+#[tokio::main]
+async fn run(options: ServeOptions, tokens: Tokens) -> Result<(), Failure> {
+    if options.dev && !options.listen.ip().is_loopback() {
+        let words =
+            "--dev lets anybody in under any name, so it listens on 127.0.0.1 or [::1] only";
+        return Err(Failure(words.to_owned()));
+    }
+    let store = open(&options.database)?;
+    let mut config = Config::new(store.epoch().clone(), fresh().as_u64_pair().1);
+    config.dev_pairs = options.dev;
+    let access = if options.dev {
+        tracing::warn!(
+            "--dev: anybody on this machine is whoever they say (token `dev:alice`). For real \
+             tokens set REJOINDER_JWT_SECRET, leave out --dev, and try \
+             `rejoinder-gateway token --sub alice`"
+        );
+        Access::dev()
+    } else {
+        Access::exactly(options.allow_origin, options.allow_host)
+    };
+    let listener = TcpListener::bind(options.listen).await?;
+    // One line that a program which starts the gateway can read.
+    writeln!(
+        std::io::stdout(),
+        "listening on http://{}",
+        listener.local_addr()?
+    )?;
+    std::io::stdout().flush()?;
+    let settings = Settings {
+        config,
+        access,
+        tokens,
+        serve_dir: options.serve_dir,
+    };
+    serve(settings, store, listener, stop()).await;
+    Ok(())
+}
+
+/// Is ready when the process is asked to end.
+async fn stop() {
+    let interrupt = tokio::signal::ctrl_c();
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        if let Ok(mut terminate) = signal(SignalKind::terminate()) {
+            tokio::select! {
+                _ = interrupt => {}
+                _ = terminate.recv() => {}
+            }
+            return;
+        }
+    }
+    let _ = interrupt.await;
+}

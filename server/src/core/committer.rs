@@ -14,7 +14,7 @@ use crate::store::{Applied, Command, Outcome, StoreError};
 pub struct BatchId(pub u64);
 
 /// Identifies a request from outside the sockets.
-#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub struct RequestId(pub u64);
 
 /// Who waits for a command's answer.

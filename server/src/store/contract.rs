@@ -1,5 +1,10 @@
 //! What every store must do, as one suite. A further store adds one line at the end.
 
+#![allow(
+    clippy::wildcard_enum_match_arm,
+    reason = "a test names the variant it wants"
+)]
+
 use std::sync::Arc;
 
 use rejoinder_protocol::{

@@ -3,6 +3,8 @@
 mod commits;
 mod reads;
 mod telling;
+#[cfg(test)]
+mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 

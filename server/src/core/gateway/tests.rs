@@ -1,0 +1,426 @@
+//! A gateway with its real store under a virtual clock.
+
+#![allow(
+    clippy::wildcard_enum_match_arm,
+    reason = "a test names the variant it wants"
+)]
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use rejoinder_protocol::{
+    Epoch, Object, Revision, ServerFrame, UnixMillis, decode_client_frame, decode_server_frame,
+};
+
+use super::*;
+use crate::core::{Identity, ReadDone, Refusal, dev_user};
+use crate::store::{Command, Sqlite, StoreError};
+
+/// One gateway, its store, and what each client has received.
+struct World {
+    now: Now,
+    gateway: Gateway,
+    store: Sqlite,
+    effects: Vec<Effect>,
+    received: BTreeMap<SessionKey, Vec<ServerFrame>>,
+    closed: BTreeMap<SessionKey, CloseCode>,
+    /// Clients that take nothing.
+    stuck: BTreeSet<SessionKey>,
+    waiting: BTreeSet<SessionKey>,
+    /// The next commit is stored, but nobody learns of it.
+    lose_commit: bool,
+    /// Reads are answered only when this is lifted.
+    hold_reads: bool,
+    held: Vec<Effect>,
+}
+
+const ALICE: SessionKey = SessionKey(1);
+const BOB: SessionKey = SessionKey(2);
+
+impl World {
+    fn new() -> Self {
+        let epoch: Epoch = "e1".parse().unwrap();
+        let mut config = Config::new(epoch.clone(), 7);
+        config.dev_pairs = true;
+        config.messages_burst = 10_000;
+        let now = Now {
+            monotonic: Millis(0),
+            wall: UnixMillis::try_from(1_000_000).unwrap(),
+        };
+        Self {
+            now,
+            gateway: Gateway::new(config),
+            store: Sqlite::memory(&epoch).unwrap(),
+            effects: Vec::new(),
+            received: BTreeMap::new(),
+            closed: BTreeMap::new(),
+            stuck: BTreeSet::new(),
+            waiting: BTreeSet::new(),
+            lose_commit: false,
+            hold_reads: false,
+            held: Vec::new(),
+        }
+    }
+
+    fn input(&mut self, input: Input) {
+        self.gateway.handle(self.now, input, &mut self.effects);
+        self.run();
+    }
+
+    fn run(&mut self) {
+        while !self.effects.is_empty() {
+            match self.effects.remove(0) {
+                Effect::Answer { .. } => {}
+                Effect::Commit { batch, commands } => {
+                    let mut result = self.store.apply(self.now.wall, &commands);
+                    if std::mem::take(&mut self.lose_commit) {
+                        result = Err(StoreError::UnknownFate("lost".to_owned()));
+                    }
+                    let input = Input::Committed { batch, result };
+                    self.gateway.handle(self.now, input, &mut self.effects);
+                }
+                Effect::Flush { session } => {
+                    if self.stuck.contains(&session) {
+                        self.waiting.insert(session);
+                    } else {
+                        self.flush(session);
+                    }
+                }
+                effect @ Effect::Read { .. } if self.hold_reads => self.held.push(effect),
+                Effect::Read { read, question } => {
+                    let result = self.store.read(&question).map(ReadDone::from);
+                    let input = Input::Read { read, result };
+                    self.gateway.handle(self.now, input, &mut self.effects);
+                }
+                Effect::Verify { session, token } => {
+                    let user_id = dev_user(&token).ok_or(Refusal::Invalid);
+                    let expires_at = UnixMillis::try_from(2_000_000).ok();
+                    let result = user_id.map(|user_id| Identity {
+                        user_id,
+                        expires_at,
+                    });
+                    let input = Input::Verified { session, result };
+                    self.gateway.handle(self.now, input, &mut self.effects);
+                }
+            }
+        }
+    }
+
+    fn flush(&mut self, session: SessionKey) {
+        while let Some(batch) = self.gateway.take(self.now, session, &mut self.effects) {
+            let received = self.received.entry(session).or_default();
+            for frame in batch.frames {
+                received.push(decode_server_frame(&frame).unwrap());
+            }
+            if let Some(code) = batch.close {
+                self.closed.insert(session, code);
+            }
+        }
+    }
+
+    fn unstick(&mut self, session: SessionKey) {
+        self.stuck.remove(&session);
+        self.waiting.remove(&session);
+        self.flush(session);
+        self.run();
+    }
+
+    fn release_reads(&mut self) {
+        self.hold_reads = false;
+        self.effects.append(&mut self.held);
+        self.run();
+    }
+
+    fn says(&mut self, session: SessionKey, text: &str) {
+        let frame = decode_client_frame(text);
+        let bytes = text.len();
+        self.input(Input::Frame {
+            session,
+            bytes,
+            frame,
+        });
+    }
+
+    fn join(&mut self, session: SessionKey, user: &str) {
+        self.input(Input::Opened { session });
+        self.says(
+            session,
+            &format!(r#"{{"type":"hello","protocol_version":1,"token":"dev:{user}"}}"#),
+        );
+    }
+
+    fn subscribe(&mut self, session: SessionKey) {
+        self.says(session, r#"{"type":"subscribe","thread_id":"alice|bob"}"#);
+    }
+
+    fn send(&mut self, session: SessionKey, number: u32, body: &str) {
+        let text = format!(
+            r#"{{"type":"send","thread_id":"alice|bob","client_msg_id":"00000000-0000-7000-8000-{number:012}","body":"{body}"}}"#
+        );
+        self.says(session, &text);
+    }
+
+    /// Both are there and live.
+    fn pair() -> Self {
+        let mut world = Self::new();
+        for (session, user) in [(ALICE, "alice"), (BOB, "bob")] {
+            world.join(session, user);
+            world.subscribe(session);
+        }
+        world.received.clear();
+        world
+    }
+
+    fn pass(&mut self, duration_ms: u64) {
+        let end = self.now.monotonic.after(duration_ms);
+        while let Some(at) = self.gateway.next_wakeup().filter(|at| *at <= end) {
+            self.clock(at);
+            self.input(Input::Tick);
+        }
+        self.clock(end);
+    }
+
+    fn clock(&mut self, at: Millis) {
+        let ahead = at.since(self.now.monotonic);
+        self.now.monotonic = at;
+        self.now.wall = UnixMillis::try_from(self.now.wall.get() + ahead).unwrap();
+    }
+
+    fn taken(&mut self, session: SessionKey) -> Vec<ServerFrame> {
+        self.received.remove(&session).unwrap_or_default()
+    }
+
+    /// The bodies that a client's log would hold, applied as a client applies them.
+    fn log(frames: &[ServerFrame]) -> Vec<String> {
+        let mut cursor = Revision::ZERO;
+        let mut bodies = BTreeMap::new();
+        let mut apply = |object: &Object| {
+            if let Object::Message(message) = object {
+                bodies.insert(message.sequence_number, message.body.clone());
+            }
+        };
+        for frame in frames {
+            match frame {
+                ServerFrame::Reset(reset) => {
+                    reset.window.iter().for_each(&mut apply);
+                    cursor = reset.head_revision;
+                }
+                ServerFrame::Page(page) => {
+                    assert!(page.from_revision <= cursor, "pages abut");
+                    page.changes.iter().for_each(&mut apply);
+                    cursor = cursor.max(page.to_revision);
+                }
+                ServerFrame::Change(change) if change.revision > cursor => {
+                    assert_eq!(change.revision, cursor.next(), "live changes rise by one");
+                    apply(&change.object);
+                    cursor = change.revision;
+                }
+                _ => {}
+            }
+        }
+        bodies.into_values().collect()
+    }
+}
+
+fn kinds(frames: &[ServerFrame]) -> Vec<String> {
+    let kind = |frame| serde_json::to_value(frame).unwrap()["type"].clone();
+    frames
+        .iter()
+        .map(|frame| kind(frame).as_str().unwrap().to_owned())
+        .collect()
+}
+
+#[test]
+fn a_message_is_acked_to_its_sender_and_told_to_both() {
+    let mut world = World::pair();
+    world.send(ALICE, 1, "hello");
+    assert_eq!(kinds(&world.taken(ALICE)), ["ack", "change"]);
+    assert_eq!(kinds(&world.taken(BOB)), ["change", "thread"]);
+    world.send(ALICE, 1, "hello");
+    let frames = world.taken(ALICE);
+    assert!(matches!(&frames[..], [ServerFrame::Ack(ack)] if ack.duplicate));
+    assert_eq!(world.taken(BOB), []);
+}
+
+#[test]
+fn the_first_subscription_of_a_dev_thread_makes_it() {
+    let mut world = World::new();
+    world.join(ALICE, "alice");
+    world.subscribe(ALICE);
+    let frames = world.taken(ALICE);
+    assert_eq!(
+        kinds(&frames),
+        ["welcome", "thread", "reset", "live", "presence"]
+    );
+    world.says(ALICE, r#"{"type":"subscribe","thread_id":"bob|carol"}"#);
+    assert_eq!(kinds(&world.taken(ALICE)), ["error"]);
+}
+
+#[test]
+fn a_slow_consumer_falls_back_to_pages_and_loses_nothing() {
+    let mut world = World::pair();
+    world.received.clear();
+    world.says(BOB, r#"{"type":"subscribe","thread_id":"alice|bob"}"#);
+    world.stuck.insert(BOB);
+    let bodies: Vec<_> = (0..1_000).map(|number| format!("m{number}")).collect();
+    for (number, body) in (1..).zip(&bodies) {
+        world.send(ALICE, number, body);
+    }
+    world.unstick(BOB);
+    let frames = world.taken(BOB);
+    let pages = kinds(&frames).iter().filter(|kind| *kind == "page").count();
+    assert!(pages >= 3, "{pages}");
+    assert_eq!(World::log(&frames), bodies[..1_000]);
+    world.send(ALICE, 5_000, "after");
+    assert_eq!(kinds(&world.taken(BOB)), ["change", "thread"], "live again");
+}
+
+#[test]
+fn whoever_takes_nothing_for_ten_seconds_is_closed() {
+    let mut world = World::pair();
+    world.stuck.insert(BOB);
+    world.send(ALICE, 1, "hello");
+    world.pass(9_999);
+    assert_eq!(world.gateway.session_count(), 2);
+    world.pass(1);
+    world.unstick(BOB);
+    assert_eq!(world.closed.get(&BOB), Some(&CloseCode::SlowConsumer));
+    assert_eq!(kinds(&world.taken(BOB)), ["goodbye"]);
+    assert_eq!(world.closed.get(&ALICE), None);
+}
+
+#[test]
+fn what_was_stored_by_a_commit_of_unknown_fate_is_told_all_the_same() {
+    let mut world = World::pair();
+    world.lose_commit = true;
+    world.send(ALICE, 1, "hello");
+    let frames = world.taken(ALICE);
+    assert!(matches!(&frames[0], ServerFrame::Error(error) if !error.code.is_permanent()));
+    assert_eq!(kinds(&world.taken(BOB)), ["page", "live", "presence"]);
+    world.send(ALICE, 1, "hello");
+    let frames = world.taken(ALICE);
+    assert!(matches!(&frames[0], ServerFrame::Ack(ack) if ack.duplicate));
+    world.send(ALICE, 2, "next");
+    assert_eq!(kinds(&world.taken(BOB)), ["change", "thread"]);
+}
+
+#[test]
+fn subscribing_while_others_write_leaves_no_hole() {
+    let mut world = World::pair();
+    world.join(SessionKey(3), "bob");
+    world.hold_reads = true;
+    world.subscribe(SessionKey(3));
+    world.send(ALICE, 1, "one");
+    world.send(ALICE, 2, "two");
+    world.release_reads();
+    world.send(ALICE, 3, "three");
+    let frames = world.taken(SessionKey(3));
+    assert_eq!(World::log(&frames), ["one", "two", "three"]);
+}
+
+#[test]
+fn whoever_is_removed_hears_of_it_and_then_nothing_more() {
+    let mut world = World::pair();
+    let remove = Command::Remove {
+        thread_id: "alice|bob".parse().unwrap(),
+        user_id: "bob".parse().unwrap(),
+    };
+    world.input(Input::Command {
+        request: crate::core::RequestId(1),
+        command: remove,
+    });
+    world.send(ALICE, 1, "secret");
+    assert_eq!(kinds(&world.taken(BOB)), ["removed"]);
+    world.subscribe(BOB);
+    assert_eq!(kinds(&world.taken(BOB)), ["error"]);
+}
+
+#[test]
+fn a_conversation_that_another_starts_appears_without_subscribing() {
+    let mut world = World::new();
+    world.join(ALICE, "alice");
+    world.join(BOB, "bob");
+    world.received.clear();
+    world.send(ALICE, 1, "hello");
+    assert_eq!(kinds(&world.taken(BOB)), ["thread"]);
+    assert_eq!(kinds(&world.taken(ALICE)), ["ack"]);
+}
+
+#[test]
+fn typing_reaches_the_other_only_and_ends_with_the_connection() {
+    let mut world = World::pair();
+    let typing = r#"{"type":"typing","thread_id":"alice|bob","is_typing":true}"#;
+    world.says(ALICE, typing);
+    assert_eq!(kinds(&world.taken(BOB)), ["typing"]);
+    assert_eq!(world.taken(ALICE), []);
+    world.input(Input::Closed { session: ALICE });
+    let frames = world.taken(BOB);
+    assert!(matches!(&frames[..], [ServerFrame::Typing(typing)] if !typing.is_typing));
+    world.pass(10_000);
+    let frames = world.taken(BOB);
+    assert_eq!(kinds(&frames), ["presence"]);
+    world.join(SessionKey(3), "carol");
+    world.says(SessionKey(3), typing);
+    assert_eq!(kinds(&world.taken(SessionKey(3))), ["welcome", "error"]);
+}
+
+#[test]
+fn a_draining_gateway_answers_what_is_under_way_before_it_says_goodbye() {
+    let mut world = World::pair();
+    world.hold_reads = true;
+    world.says(ALICE, r#"{"type":"inbox","limit":10}"#);
+    world.input(Input::Drain);
+    assert!(world.closed.contains_key(&BOB));
+    assert!(!world.closed.contains_key(&ALICE));
+    world.release_reads();
+    assert_eq!(kinds(&world.taken(ALICE)), ["inbox", "goodbye"]);
+    assert_eq!(world.closed.get(&ALICE), Some(&CloseCode::Draining));
+}
+
+#[test]
+fn an_expired_token_ends_the_session_and_a_newer_one_keeps_it() {
+    let mut world = World::pair();
+    world.pass(25_000);
+    world.says(BOB, r#"{"type":"auth","token":"dev:carol"}"#);
+    assert_eq!(world.closed.get(&BOB), Some(&CloseCode::WrongUser));
+    let expiry = 1_000_000 + 30_000;
+    while world.now.monotonic.0 < expiry {
+        assert_eq!(world.closed.get(&ALICE), None);
+        world.says(ALICE, r#"{"type":"pong"}"#);
+        world.pass(60_000);
+    }
+    assert_eq!(world.closed.get(&ALICE), Some(&CloseCode::TokenExpired));
+}
+
+#[test]
+fn another_epoch_ends_every_connection() {
+    let mut world = World::pair();
+    world.store.rotate_epoch("e2".parse().unwrap()).unwrap();
+    world.says(ALICE, r#"{"type":"inbox","limit":10}"#);
+    for session in [ALICE, BOB] {
+        assert_eq!(world.closed.get(&session), Some(&CloseCode::Draining));
+    }
+    world.join(SessionKey(3), "alice");
+    let frames = world.taken(SessionKey(3));
+    let found = frames.iter().find_map(|frame| match frame {
+        ServerFrame::Welcome(welcome) => Some(welcome.epoch.as_str().to_owned()),
+        _ => None,
+    });
+    assert_eq!(found.as_deref(), Some("e2"));
+}
+
+#[test]
+fn silence_ends_a_connection_before_and_after_the_hello() {
+    let mut world = World::pair();
+    world.input(Input::Opened {
+        session: SessionKey(3),
+    });
+    world.pass(5_000);
+    assert_eq!(
+        world.closed.get(&SessionKey(3)),
+        Some(&CloseCode::HelloTimeout)
+    );
+    world.pass(85_000);
+    assert_eq!(world.closed.get(&ALICE), Some(&CloseCode::Idle));
+    let frames = world.taken(ALICE);
+    assert_eq!(kinds(&frames)[..3], ["ping", "ping", "ping"]);
+}

@@ -1,0 +1,96 @@
+//! The command line, which is also the manual.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+use rejoinder_protocol::UserId;
+
+/// Takes direct messages from Rejoinder clients, orders them, keeps them, and delivers them.
+///
+/// Try it on this machine, where `dev:alice` is a token for the user `alice`:
+///
+///     rejoinder-gateway --dev
+///
+/// For real, choose a secret, sign a token per user with it (HS256, claims `sub` and `exp`), and
+/// name the pages that may connect:
+///
+///     export REJOINDER_JWT_SECRET=...
+///     rejoinder-gateway --allow-origin https://chat.example
+///     rejoinder-gateway token --sub alice
+#[derive(Debug, Parser)]
+#[command(version, verbatim_doc_comment)]
+pub(crate) struct Options {
+    #[command(subcommand)]
+    pub(crate) action: Option<Action>,
+    #[command(flatten)]
+    pub(crate) tokens: TokenOptions,
+    #[command(flatten)]
+    pub(crate) serve: ServeOptions,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Action {
+    /// Print a token for a user, signed with the secret.
+    Token {
+        /// The user: 1 to 128 characters of [A-Za-z0-9_.:|-].
+        #[arg(long)]
+        sub: UserId,
+        /// For how many seconds it is valid.
+        #[arg(long, default_value_t = 3600)]
+        valid_s: u64,
+    },
+}
+
+#[derive(Args)]
+pub(crate) struct TokenOptions {
+    /// The secret that tokens are signed with (HS256). Better set by the environment: a command
+    /// line shows in process lists.
+    #[arg(
+        long,
+        global = true,
+        env = "REJOINDER_JWT_SECRET",
+        hide_env_values = true
+    )]
+    pub(crate) jwt_secret: Option<String>,
+    /// Demand this `aud` in every token.
+    #[arg(long, global = true, env = "REJOINDER_JWT_AUDIENCE")]
+    pub(crate) jwt_audience: Option<String>,
+    /// Demand this `iss` in every token.
+    #[arg(long, global = true, env = "REJOINDER_JWT_ISSUER")]
+    pub(crate) jwt_issuer: Option<String>,
+}
+
+impl std::fmt::Debug for TokenOptions {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("TokenOptions(..)")
+    }
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct ServeOptions {
+    /// Where to listen; port 0 takes a free one. The first line on stdout says which.
+    #[arg(long, env = "REJOINDER_LISTEN", default_value = "127.0.0.1:8787")]
+    pub(crate) listen: SocketAddr,
+    /// Where messages are kept: `sqlite:` and a path, or `sqlite::memory:`.
+    #[arg(
+        long,
+        env = "REJOINDER_DATABASE",
+        default_value = "sqlite:rejoinder.db"
+    )]
+    pub(crate) database: String,
+    /// For trying it out, on this machine only: `dev:alice` is a token for `alice`, a thread named
+    /// `alice|bob` comes into being by being used, and local pages of any port may connect.
+    #[arg(long, env = "REJOINDER_DEV")]
+    pub(crate) dev: bool,
+    /// A page's origin that may connect, such as `https://chat.example`; may be repeated. Pages
+    /// served under the gateway's own host may anyway.
+    #[arg(long, env = "REJOINDER_ALLOW_ORIGIN", value_delimiter = ',')]
+    pub(crate) allow_origin: Vec<String>,
+    /// A further `Host` under which requests arrive, for example from a proxy; may be repeated.
+    #[arg(long, env = "REJOINDER_ALLOW_HOST", value_delimiter = ',')]
+    pub(crate) allow_host: Vec<String>,
+    /// A folder of files to serve at `/`, such as a built web application.
+    #[arg(long, env = "REJOINDER_SERVE_DIR")]
+    pub(crate) serve_dir: Option<PathBuf>,
+}

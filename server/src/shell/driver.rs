@@ -1,0 +1,199 @@
+//! The cores behind one lock, and the effects they ask for.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::{Notify, mpsc, oneshot};
+
+use super::clock::Clock;
+use crate::core::{Batch, BatchId, Effect, Gateway, Input, Now, ReadDone, RequestId, SessionKey};
+use crate::store::{Answer, Command, Store};
+use crate::tokens::Tokens;
+
+/// How often deadlines are looked at. The shortest of them is one second.
+const TICK: Duration = Duration::from_millis(200);
+
+type Commit = (BatchId, Arc<[Command]>);
+
+/// The cores of one process. The lock is never held across an await.
+#[derive(Debug)]
+pub(super) struct Driver<S> {
+    gateway: Mutex<Gateway>,
+    store: S,
+    pub(super) tokens: Tokens,
+    clock: Clock,
+    /// Who waits to be flushed. Looked up only, so its order decides nothing.
+    sockets: Mutex<HashMap<SessionKey, Arc<Notify>>>,
+    requests: Mutex<HashMap<RequestId, oneshot::Sender<Answer>>>,
+    commits: mpsc::Sender<Commit>,
+    last_key: AtomicU64,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // A panic under the lock ends the task that caused it. The others go on: every step leaves the
+    // indexes usable, at worst with one session that is no longer served and soon closed.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl<S: Store> Driver<S> {
+    pub(super) fn start(gateway: Gateway, store: S, tokens: Tokens) -> Arc<Self> {
+        // Only one batch is under way at a time.
+        let (commits, waiting) = mpsc::channel(1);
+        let driver = Arc::new(Self {
+            gateway: Mutex::new(gateway),
+            store,
+            tokens,
+            clock: Clock::start(),
+            sockets: Mutex::default(),
+            requests: Mutex::default(),
+            commits,
+            last_key: AtomicU64::new(0),
+        });
+        tokio::spawn(Arc::clone(&driver).commit(waiting));
+        tokio::spawn(Arc::clone(&driver).tick());
+        driver
+    }
+
+    /// The one commit task: outcomes reach the hub in the order of their commits.
+    async fn commit(self: Arc<Self>, mut waiting: mpsc::Receiver<Commit>) {
+        while let Some((batch, commands)) = waiting.recv().await {
+            let now = self.clock.now().wall;
+            let result = self.store.apply(now, commands).await;
+            if let Err(error) = &result {
+                tracing::error!(%error, "a batch was not committed");
+            }
+            self.feed(Input::Committed { batch, result });
+        }
+    }
+
+    async fn tick(self: Arc<Self>) {
+        loop {
+            tokio::time::sleep(TICK).await;
+            self.feed(Input::Tick);
+        }
+    }
+
+    /// Hands an input to the cores and does what they ask for.
+    pub(super) fn feed(self: &Arc<Self>, input: Input) {
+        let mut effects = Vec::new();
+        self.with_gateway(|gateway, now| gateway.handle(now, input, &mut effects));
+        self.execute(effects);
+    }
+
+    fn with_gateway<T>(&self, step: impl FnOnce(&mut Gateway, Now) -> T) -> T {
+        let mut gateway = lock(&self.gateway);
+        // Asked under the lock, so that time never goes back between steps.
+        let now = self.clock.now();
+        step(&mut gateway, now)
+    }
+
+    fn execute(self: &Arc<Self>, effects: Vec<Effect>) {
+        for effect in effects {
+            match effect {
+                Effect::Answer { request, answer } => {
+                    let asker = lock(&self.requests).remove(&request);
+                    // Whoever asked may be gone.
+                    let _ = asker.map(|asker| asker.send(answer));
+                }
+                Effect::Commit { batch, commands } => {
+                    if self.commits.try_send((batch, commands)).is_err() {
+                        tracing::error!("two batches at once, or no commit task");
+                    }
+                }
+                Effect::Flush { session } => {
+                    if let Some(socket) = lock(&self.sockets).get(&session) {
+                        socket.notify_one();
+                    }
+                }
+                Effect::Read { read, question } => {
+                    let driver = Arc::clone(self);
+                    tokio::spawn(async move {
+                        let result = driver.store.read(question).await.map(ReadDone::from);
+                        driver.feed(Input::Read { read, result });
+                    });
+                }
+                Effect::Verify { session, token } => {
+                    let result = self.tokens.verify(&token);
+                    self.feed(Input::Verified { session, result });
+                }
+            }
+        }
+    }
+
+    /// Begins a session. It ends when what is returned is dropped, also by a panic.
+    pub(super) fn open(self: &Arc<Self>) -> Opened<S> {
+        let session = SessionKey(self.last_key.fetch_add(1, Ordering::Relaxed));
+        let flush = Arc::new(Notify::new());
+        lock(&self.sockets).insert(session, Arc::clone(&flush));
+        self.feed(Input::Opened { session });
+        Opened {
+            driver: Arc::clone(self),
+            session,
+            flush,
+        }
+    }
+
+    /// Runs a command from outside the sockets; `None` if the gateway is being stopped.
+    pub(super) async fn command(self: &Arc<Self>, command: Command) -> Option<Answer> {
+        let request = RequestId(self.last_key.fetch_add(1, Ordering::Relaxed));
+        let (asker, answer) = oneshot::channel();
+        lock(&self.requests).insert(request, asker);
+        self.feed(Input::Command { request, command });
+        answer.await.ok()
+    }
+
+    /// Waits until no session and no command is left.
+    pub(super) async fn idle(&self) {
+        while !self.with_gateway(|gateway, _| gateway.is_idle()) {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+}
+
+/// One socket's side of its session.
+pub(super) struct Opened<S: Store> {
+    driver: Arc<Driver<S>>,
+    session: SessionKey,
+    flush: Arc<Notify>,
+}
+
+impl<S: Store> Opened<S> {
+    pub(super) fn frame(&self, text: &str) {
+        // Decoded before the lock is taken: nobody waits for another's parsing.
+        let frame = rejoinder_protocol::decode_client_frame(text);
+        self.driver.feed(Input::Frame {
+            session: self.session,
+            bytes: text.len(),
+            frame,
+        });
+    }
+
+    pub(super) fn take(&self) -> Option<Batch> {
+        let mut effects = Vec::new();
+        let batch = self
+            .driver
+            .with_gateway(|gateway, now| gateway.take(now, self.session, &mut effects));
+        self.driver.execute(effects);
+        batch
+    }
+
+    pub(super) fn may_read(&self) -> bool {
+        self.driver
+            .with_gateway(|gateway, _| gateway.may_read(self.session))
+    }
+
+    pub(super) async fn flush_wanted(&self) {
+        self.flush.notified().await;
+    }
+}
+
+impl<S: Store> Drop for Opened<S> {
+    fn drop(&mut self) {
+        lock(&self.driver.sockets).remove(&self.session);
+        self.driver.feed(Input::Closed {
+            session: self.session,
+        });
+    }
+}
