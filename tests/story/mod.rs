@@ -5,6 +5,7 @@
 pub(crate) mod browser;
 pub(crate) mod screen;
 pub(crate) mod storage;
+pub(crate) mod world;
 
 use rejoinder_protocol::ThreadId;
 
