@@ -1,0 +1,210 @@
+//! A gateway on a real socket, and a client that says exactly what a test wants.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+#![allow(clippy::indexing_slicing, dead_code, unreachable_pub, missing_docs)]
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::time::Duration;
+
+use futures_util::{SinkExt, StreamExt};
+use rejoinder_gateway::core::Config;
+use rejoinder_gateway::shell::{Access, Settings, serve};
+use rejoinder_gateway::store::SqliteStore;
+use rejoinder_gateway::tokens::Tokens;
+use serde_json::Value;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest;
+use tokio_tungstenite::tungstenite::{Error, Message};
+use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
+
+/// An answer that takes longer is a failure.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+pub const THREAD: &str = "alice|bob";
+
+/// A running gateway.
+pub struct Gateway {
+    pub address: SocketAddr,
+    stop: oneshot::Sender<()>,
+    served: JoinHandle<()>,
+}
+
+impl Gateway {
+    pub async fn start() -> Self {
+        let epoch = "e1".parse().unwrap();
+        Self::with(SqliteStore::memory(&epoch).unwrap(), None).await
+    }
+
+    pub async fn on_file(path: &Path) -> Self {
+        let epoch = uuid::Uuid::now_v7().simple().to_string().parse().unwrap();
+        Self::with(SqliteStore::open(path, &epoch).unwrap(), None).await
+    }
+
+    pub async fn serving(folder: &Path) -> Self {
+        let epoch = "e1".parse().unwrap();
+        let store = SqliteStore::memory(&epoch).unwrap();
+        Self::with(store, Some(folder.to_path_buf())).await
+    }
+
+    async fn with(store: SqliteStore, serve_dir: Option<std::path::PathBuf>) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let seed = uuid::Uuid::now_v7().as_u64_pair().1;
+        let mut config = Config::new(store.epoch().clone(), seed);
+        config.dev_pairs = true;
+        let settings = Settings {
+            config,
+            access: Access::dev(),
+            tokens: Tokens::new().with_dev().with_secret("secret"),
+            serve_dir,
+        };
+        let (stop, stopped) = oneshot::channel();
+        let stopped = async {
+            let _ = stopped.await;
+        };
+        let served = tokio::spawn(serve(settings, store, listener, stopped));
+        Self {
+            address,
+            stop,
+            served,
+        }
+    }
+
+    pub async fn stop(self) {
+        self.stop.send(()).unwrap();
+        self.served.await.unwrap();
+    }
+
+    /// Opens a socket and says nothing.
+    pub async fn open(&self) -> Client {
+        self.open_from(None).await.unwrap()
+    }
+
+    /// Opens a socket as a page of this origin would.
+    pub async fn open_from(&self, origin: Option<&str>) -> Result<Client, Error> {
+        let url = format!("ws://{}/ws", self.address);
+        let mut request = url.into_client_request().unwrap();
+        if let Some(origin) = origin {
+            let origin = origin.parse().unwrap();
+            request.headers_mut().insert("origin", origin);
+        }
+        let (socket, _) = connect_async(request).await?;
+        Ok(Client { socket })
+    }
+
+    /// Opens a socket and is welcomed.
+    pub async fn join(&self, user: &str) -> Client {
+        let mut client = self.open().await;
+        client.say(&hello(&format!("dev:{user}"))).await;
+        assert_eq!(client.hear().await["type"], "welcome");
+        client
+    }
+
+    /// Sends a raw HTTP/1.1 request and returns the whole answer.
+    pub async fn http(&self, head: &str, body: &str) -> String {
+        use tokio::io::{AsyncReadExt, AsyncWriteExt};
+        let mut stream = TcpStream::connect(self.address).await.unwrap();
+        let length = body.len();
+        let request = format!(
+            "{head}\r\nhost: {}\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n{body}",
+            self.address
+        );
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).await.unwrap();
+        String::from_utf8_lossy(&answer).into_owned()
+    }
+}
+
+pub fn hello(token: &str) -> String {
+    format!(r#"{{"type":"hello","protocol_version":1,"token":"{token}"}}"#)
+}
+
+pub fn key(number: u32) -> String {
+    format!("00000000-0000-7000-8000-{number:012}")
+}
+
+pub fn send(thread_id: &str, number: u32, body: &str) -> String {
+    let frame = serde_json::json!({
+        "type": "send", "thread_id": thread_id, "client_msg_id": key(number), "body": body,
+    });
+    frame.to_string()
+}
+
+pub fn subscribe(thread_id: &str) -> String {
+    format!(r#"{{"type":"subscribe","thread_id":"{thread_id}"}}"#)
+}
+
+/// One connection.
+pub struct Client {
+    pub socket: WebSocketStream<MaybeTlsStream<TcpStream>>,
+}
+
+impl Client {
+    pub async fn say(&mut self, text: &str) {
+        self.socket.send(Message::text(text)).await.unwrap();
+    }
+
+    pub async fn socket_send(&mut self, message: Message) {
+        self.socket.send(message).await.unwrap();
+    }
+
+    /// Returns the next message, or the close code.
+    async fn next(&mut self) -> Result<String, u16> {
+        loop {
+            let message = tokio::time::timeout(PATIENCE, self.socket.next()).await;
+            match message.expect("an answer in time") {
+                Some(Ok(Message::Text(text))) => return Ok(text.to_string()),
+                Some(Ok(Message::Close(Some(frame)))) => return Err(frame.code.into()),
+                Some(Ok(Message::Close(None)) | Err(_)) | None => return Err(1006),
+                Some(Ok(_)) => {}
+            }
+        }
+    }
+
+    pub async fn hear_text(&mut self) -> String {
+        self.next().await.expect("a frame, not a close")
+    }
+
+    /// Returns the next frame.
+    pub async fn hear(&mut self) -> Value {
+        serde_json::from_str(&self.hear_text().await).unwrap()
+    }
+
+    /// Returns the next frame of a type; what comes before is skipped.
+    pub async fn hear_of(&mut self, frame_type: &str) -> Value {
+        loop {
+            let frame = self.hear().await;
+            if frame["type"] == frame_type {
+                return frame;
+            }
+        }
+    }
+
+    /// Returns the code of the close, which a `goodbye` with the same code came before.
+    pub async fn closed(&mut self) -> u16 {
+        let mut last = None;
+        loop {
+            match self.next().await {
+                Ok(text) => last = Some(text),
+                Err(code) => {
+                    if code >= 4000 {
+                        let last: Value = serde_json::from_str(&last.unwrap()).unwrap();
+                        assert_eq!(last["type"], "goodbye");
+                        assert_eq!(last["code"], code);
+                    }
+                    return code;
+                }
+            }
+        }
+    }
+
+    /// Goes live on the thread of alice and bob.
+    pub async fn watch(&mut self) {
+        self.say(&subscribe(THREAD)).await;
+        self.hear_of("live").await;
+    }
+}
