@@ -48,7 +48,7 @@ pub const CATCH_UP_CHANGES_MAX: u64 = 5_000;
 /// The text of a message in a thread list.
 pub const PREVIEW_BYTES_MAX: usize = 256;
 
-/// Nesting of a frame; ours reach 4. Keeps a parser's stack small.
+/// Nesting of a frame; ours reach 5. Keeps a parser's stack small.
 pub const JSON_DEPTH_MAX: usize = 16;
 
 /// A connection without a valid `hello` is closed after this many milliseconds.

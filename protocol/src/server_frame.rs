@@ -252,7 +252,7 @@ pub struct Presence {
     pub last_seen_at: Option<UnixMillis>,
 }
 
-/// Whether somebody is online. A client's third state, unknown, never travels.
+/// Whether somebody is online. A gateway never sends `unknown`.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum PresenceState {
@@ -260,6 +260,9 @@ pub enum PresenceState {
     Online,
     /// None is.
     Offline,
+    /// A state of a later version: nothing is known.
+    #[serde(other)]
+    Unknown,
 }
 
 /// The last frame before the gateway closes the connection.

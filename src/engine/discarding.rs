@@ -1,6 +1,6 @@
 //! Taking a message back.
 
-use rejoinder_protocol::{Cancel, ClientFrame, ClientMsgId};
+use rejoinder_protocol::{Cancel, ClientFrame, ClientMsgId, ErrorCode};
 
 use super::Engine;
 use super::effect::Effect;
@@ -86,6 +86,32 @@ impl Engine {
         }));
         self.delete_entries(vec![client_msg_id], effects);
         self.touch_list(&entry.record.thread_id);
+    }
+
+    /// The gateway does not say what became of a message, for example because the user was removed
+    /// from the thread. For good: there is nobody left to ask.
+    pub(super) fn cancel_refused(
+        &mut self,
+        client_msg_id: ClientMsgId,
+        code: ErrorCode,
+        effects: &mut Vec<Effect>,
+    ) {
+        let is_asked = self
+            .outbox
+            .get(client_msg_id)
+            .is_some_and(|entry| entry.record.cancel_wanted);
+        if !is_asked || !code.is_permanent() {
+            return;
+        }
+        let outcome = DiscardOutcome::Unknown;
+        effects.push(Effect::Notify(Notice::Discarded {
+            client_msg_id,
+            outcome,
+        }));
+        self.delete_entries(vec![client_msg_id], effects);
+        if let Some(entry) = self.outbox.remove(client_msg_id) {
+            self.touch_list(&entry.record.thread_id);
+        }
     }
 
     /// Wishes to cancel leave outside the queue's order.

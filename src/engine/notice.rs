@@ -172,7 +172,7 @@ pub enum DiscardOutcome {
     Cancelled,
     /// It was stored before it could be voided.
     Sent,
-    /// No such message waits.
+    /// No such message waits, or the gateway no longer says what became of it.
     Unknown,
 }
 

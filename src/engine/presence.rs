@@ -29,6 +29,7 @@ impl PresenceTable {
         let presence = match notice.state {
             PresenceState::Online => PartnerPresence::Online,
             PresenceState::Offline => PartnerPresence::Offline,
+            PresenceState::Unknown => PartnerPresence::Unknown,
         };
         let seen = Seen {
             presence,

@@ -108,8 +108,12 @@ impl Engine {
                     thread.touch();
                 }
             }
+            ClientFrameType::Cancel => {
+                if let Some(client_msg_id) = client_msg_id {
+                    self.cancel_refused(*client_msg_id, error.code, effects);
+                }
+            }
             ClientFrameType::Auth
-            | ClientFrameType::Cancel
             | ClientFrameType::Hello
             | ClientFrameType::Inbox
             | ClientFrameType::Ping

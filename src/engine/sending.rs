@@ -210,7 +210,7 @@ impl Engine {
             self.confirm_entry(client_msg_id, effects);
             self.delete_entries(vec![client_msg_id], effects);
         }
-        self.touch_list(&thread_id);
+        self.touch_pending(&thread_id);
     }
 
     /// The message is part of the log now: the optimistic one goes.
@@ -265,7 +265,7 @@ impl Engine {
         } else {
             self.outbox.pause(&thread_id, now, retry_after_ms);
         }
-        self.touch_list(&thread_id);
+        self.touch_pending(&thread_id);
     }
 
     pub(super) fn retry(&mut self, client_msg_id: ClientMsgId, effects: &mut Vec<Effect>) {
@@ -283,7 +283,7 @@ impl Engine {
             code: None,
         };
         self.persist(PendingWrite::Other, write, effects);
-        self.touch_list(&thread_id);
+        self.touch_pending(&thread_id);
     }
 
     /// The probe was answered: what went before it without an answer was lost, and goes again.
@@ -321,13 +321,20 @@ impl Engine {
         }
         for (client_msg_id, thread_id) in late {
             self.settle(client_msg_id, Durability::Memory, effects);
-            self.touch_list(&thread_id);
+            self.touch_pending(&thread_id);
         }
         if is_dead {
             // It talks, but does not answer what it was asked.
             self.give_up(Reason::Silent, effects);
         } else if is_silent {
             self.probe(effects);
+        }
+    }
+
+    /// A pending message of the thread changed, but not which ones there are.
+    pub(super) fn touch_pending(&mut self, thread_id: &ThreadId) {
+        if let Some(thread) = self.threads.get_mut(thread_id) {
+            thread.touch();
         }
     }
 

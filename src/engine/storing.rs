@@ -304,7 +304,7 @@ impl Engine {
         entry.saved = Saved::Disk;
         let thread_id = entry.record.thread_id.clone();
         self.settle(client_msg_id, Durability::Disk, effects);
-        self.touch_list(&thread_id);
+        self.touch_pending(&thread_id);
     }
 
     fn marked(&mut self, client_msg_id: ClientMsgId, present: bool, effects: &mut Vec<Effect>) {

@@ -264,6 +264,28 @@ fn a_wish_to_cancel_survives_a_reload_and_a_reconnect() {
 }
 
 #[test]
+fn a_cancel_that_is_refused_for_good_is_not_asked_for_ever() {
+    let mut alice = Script::live(0);
+    let key = alice.send("oops");
+    alice.browser.app(AppInput::Discard { client_msg_id: key });
+    alice.say(&ServerFrame::Error(ErrorFrame {
+        reference: Some(ErrorRef {
+            frame_type: ClientFrameType::Cancel,
+            thread_id: Some(thread()),
+            client_msg_id: Some(key),
+        }),
+        code: ErrorCode::NotFound,
+        retry_after_ms: None,
+    }));
+    assert_eq!(
+        alice.browser.screen.discarded[1],
+        (key, DiscardOutcome::Unknown)
+    );
+    assert!(alice.bodies().is_empty());
+    assert_eq!(alice.browser.storage.outbox_len(), 0);
+}
+
+#[test]
 fn nothing_leaves_while_a_discard_is_undecided() {
     let mut alice = Script::offline();
     let first = alice.send("one");
