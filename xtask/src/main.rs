@@ -5,6 +5,8 @@
 )]
 
 mod browser_tests;
+mod demo;
+mod fresh;
 mod install;
 mod npm;
 mod paths;
@@ -20,40 +22,56 @@ mod wasm;
 use std::process::ExitCode;
 
 /// What one command does. Its error is what to say; nothing, if it has been said.
-type Command = fn() -> Result<(), String>;
+enum Command {
+    Plain(fn() -> Result<(), String>),
+    WithOptions(fn(&[String]) -> Result<(), String>),
+}
+
+use Command::{Plain, WithOptions};
 
 const COMMANDS: &[(&str, &str, Command)] = &[
     (
+        "demo",
+        "let two people chat in a browser; --help lists its options",
+        WithOptions(demo::run),
+    ),
+    (
         "test",
         "run everything: lints, native tests, browser tests, the npm package",
-        test::run,
+        Plain(test::run),
     ),
     (
         "build",
         "build the WebAssembly core (pkg/) and the npm package (js/dist/)",
-        npm::build_all,
+        Plain(npm::build_all),
     ),
     (
         "size",
         "build, then print what a browser downloads: raw, gzip, brotli",
-        size::run,
+        Plain(size::run),
     ),
-    ("tidy", "check file lengths and who imports whom", tidy::run),
+    (
+        "tidy",
+        "check file lengths and who imports whom",
+        Plain(tidy::run),
+    ),
 ];
 
 fn main() -> ExitCode {
     let mut arguments = std::env::args().skip(1);
-    let name = arguments.next();
-    if let Some(unknown) = arguments.next() {
-        return explain(&format!("no command takes `{unknown}`"));
-    }
-    let Some(name) = name else {
+    let Some(name) = arguments.next() else {
         return explain("name a command");
     };
+    let options: Vec<String> = arguments.collect();
     let Some((_, _, command)) = COMMANDS.iter().find(|(known, _, _)| *known == name) else {
         return explain(&format!("there is no command `{name}`"));
     };
-    match command() {
+    let outcome = match (command, options.first()) {
+        (Plain(run), None) => run(),
+        (Plain(_), Some(option)) => return explain(&format!("{name} takes no `{option}`")),
+        (WithOptions(run), _) => run(&options),
+    };
+    match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(why) => {
             if !why.is_empty() {

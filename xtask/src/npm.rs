@@ -8,19 +8,29 @@ use crate::{
 use std::{fs, path::Path, process::Command, time::SystemTime};
 
 fn npm(arguments: &[&str]) -> Command {
+    npm_in(&paths::js(), arguments)
+}
+
+fn npm_in(folder: &Path, arguments: &[&str]) -> Command {
     let mut npm = command("npm", arguments);
-    npm.current_dir(paths::js());
+    npm.current_dir(folder);
     npm
 }
 
-/// Installs what the lock file names, unless that has been done since it changed.
+/// Installs what the package and the example need.
 pub(crate) fn dependencies() -> Result<(), String> {
-    let changed = |file: &str| modified(&paths::js().join(file));
+    dependencies_of(&paths::js())?;
+    dependencies_of(&paths::example())
+}
+
+/// Installs what the lock file in `folder` names, unless that has been done since it changed.
+fn dependencies_of(folder: &Path) -> Result<(), String> {
+    let changed = |file: &str| modified(&folder.join(file));
     let installed = changed("node_modules/.package-lock.json");
     if installed.is_some() && installed >= changed("package-lock.json") {
         return Ok(());
     }
-    run(&mut npm(&["ci", "--no-audit", "--no-fund"])).map(drop)
+    run(&mut npm_in(folder, &["ci", "--no-audit", "--no-fund"])).map(drop)
 }
 
 fn modified(file: &Path) -> Option<SystemTime> {
@@ -35,6 +45,11 @@ pub(crate) fn build() -> Result<String, String> {
 /// Formatting, lints and types.
 pub(crate) fn check() -> Result<String, String> {
     run(&mut npm(&["run", "check"]))
+}
+
+/// Builds the example app; it uses the built package.
+pub(crate) fn build_example() -> Result<String, String> {
+    run(&mut npm_in(&paths::example(), &["run", "build"]))
 }
 
 /// The facade's tests.

@@ -13,6 +13,11 @@ pub(crate) fn js() -> PathBuf {
     root().join("js")
 }
 
+/// The example app.
+pub(crate) fn example() -> PathBuf {
+    root().join("examples/react-chat")
+}
+
 /// Where cargo puts its debug binaries, this one among them.
 pub(crate) fn binaries() -> Result<PathBuf, String> {
     let this = std::env::current_exe().map_err(|error| format!("where am I? {error}"))?;

@@ -40,3 +40,11 @@ pub(crate) fn test() -> Result<String, String> {
         &[&["test", "--no-fail-fast"], OURS.as_slice()].concat(),
     ))
 }
+
+/// Compiles the gateway, unoptimised: it starts sooner, and a few people do not notice.
+pub(crate) fn build_gateway() -> Result<String, String> {
+    run(&mut command(
+        "cargo",
+        &["build", "--package", "rejoinder-gateway"],
+    ))
+}
