@@ -107,6 +107,8 @@ async fn run(options: ServeOptions, tokens: Tokens) -> Result<(), Failure> {
     let store = open(&options.database)?;
     let mut config = Config::new(store.epoch().clone(), fresh().as_u64_pair().1);
     config.dev_pairs = options.dev;
+    config.messages_burst = options.messages_burst;
+    config.messages_per_second = options.messages_per_second;
     let access = if options.dev {
         tracing::warn!(
             "--dev: anybody on this machine is whoever they say (token `dev:alice`). For real \

@@ -90,6 +90,12 @@ pub(crate) struct ServeOptions {
     /// A further `Host` under which requests arrive, for example from a proxy; may be repeated.
     #[arg(long, env = "REJOINDER_ALLOW_HOST", value_delimiter = ',')]
     pub(crate) allow_host: Vec<String>,
+    /// Messages that one connection may send at once.
+    #[arg(long, env = "REJOINDER_MESSAGES_BURST", default_value_t = 60)]
+    pub(crate) messages_burst: u32,
+    /// Messages that one connection may send per second after that.
+    #[arg(long, env = "REJOINDER_MESSAGES_PER_SECOND", default_value_t = 10)]
+    pub(crate) messages_per_second: u32,
     /// A folder of files to serve at `/`, such as a built web application.
     #[arg(long, env = "REJOINDER_SERVE_DIR")]
     pub(crate) serve_dir: Option<PathBuf>,

@@ -10,6 +10,11 @@ pub(crate) const CHANGES_BYTES_MAX: usize = 256 * 1024;
 pub(crate) const EPHEMERAL_MAX: usize = 32;
 /// Requests of one client that may be under way or whose reply waits to be written.
 pub(crate) const REQUESTS_MAX: usize = 64;
+/// Questions of one client to the store at once; each answer may be a page of 256 KiB.
+pub(crate) const QUESTIONS_MAX: usize = 8;
+/// Bytes of replies that may wait before nothing more is read from a client: two pages. With
+/// [`QUESTIONS_MAX`] under way, a client makes us hold 2.5 MiB at most.
+pub(crate) const REPLY_BYTES_MAX: usize = 512 * 1024;
 /// Frames of other kinds (`live`, `removed`) that may wait: twice a full `hello.resume`.
 pub(crate) const CONTROL_MAX: usize = 256;
 /// What is handed to the socket at once, in bytes; a longer frame goes alone.

@@ -7,8 +7,8 @@ use rejoinder_protocol::CloseCode;
 
 use super::Millis;
 use super::config::{
-    BATCH_BYTES_MAX, CHANGES_BYTES_MAX, CHANGES_MAX, CONTROL_MAX, EPHEMERAL_MAX, REQUESTS_MAX,
-    STALL_MS,
+    BATCH_BYTES_MAX, CHANGES_BYTES_MAX, CHANGES_MAX, CONTROL_MAX, EPHEMERAL_MAX, REPLY_BYTES_MAX,
+    REQUESTS_MAX, STALL_MS,
 };
 
 /// No place is left.
@@ -45,6 +45,7 @@ pub struct Outbound {
     /// Frames of each lane, by its discriminant, that are queued or being written.
     counts: [usize; 4],
     change_bytes: usize,
+    reply_bytes: usize,
     requests: usize,
     writing: bool,
     progress_at: Millis,
@@ -58,6 +59,7 @@ impl Outbound {
             queue: VecDeque::new(),
             counts: [0; 4],
             change_bytes: 0,
+            reply_bytes: 0,
             requests: 0,
             writing: false,
             progress_at: now,
@@ -78,16 +80,17 @@ impl Outbound {
     #[must_use]
     pub fn may_read(&self) -> bool {
         let [_, _, _, replies] = self.counts;
-        self.requests + replies < REQUESTS_MAX
+        self.requests + replies < REQUESTS_MAX && self.reply_bytes < REPLY_BYTES_MAX
     }
 
     /// Reserves the place of a reply.
     ///
     /// # Errors
     ///
-    /// [`Full`]: the client did not wait for `may_read`.
+    /// [`Full`]: as many are under way as may be.
     pub fn reserve(&mut self) -> Result<(), Full> {
-        if !self.may_read() {
+        let [_, _, _, replies] = self.counts;
+        if self.requests + replies >= REQUESTS_MAX {
             return Err(Full);
         }
         self.requests += 1;
@@ -131,7 +134,10 @@ impl Outbound {
                     self.drop_oldest_ephemeral();
                 }
             }
-            Lane::Reply => self.release(),
+            Lane::Reply => {
+                self.release();
+                self.reply_bytes = self.reply_bytes.saturating_add(frame.len());
+            }
         }
         if self.is_idle() {
             self.progress_at = now;
@@ -179,8 +185,14 @@ impl Outbound {
             };
             let count = self.count(lane);
             *count = count.saturating_sub(1);
-            if lane == Lane::Change {
-                self.change_bytes = self.change_bytes.saturating_sub(frame.len());
+            match lane {
+                Lane::Change => {
+                    self.change_bytes = self.change_bytes.saturating_sub(frame.len());
+                }
+                Lane::Reply => {
+                    self.reply_bytes = self.reply_bytes.saturating_sub(frame.len());
+                }
+                Lane::Control | Lane::Ephemeral => {}
             }
             frames.push(frame);
         }
@@ -197,6 +209,7 @@ impl Outbound {
         self.queue.clear();
         self.counts = [0; 4];
         self.change_bytes = 0;
+        self.reply_bytes = 0;
     }
 
     /// Returns when the client will count as stalled; `None` if nothing waits.

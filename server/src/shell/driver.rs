@@ -64,14 +64,23 @@ impl<S: Store> Driver<S> {
             if let Err(error) = &result {
                 tracing::error!(%error, "a batch was not committed");
             }
-            self.feed(Input::Committed { batch, result });
+            self.survive(Input::Committed { batch, result });
         }
     }
 
     async fn tick(self: Arc<Self>) {
         loop {
             tokio::time::sleep(TICK).await;
-            self.feed(Input::Tick);
+            self.survive(Input::Tick);
+        }
+    }
+
+    /// Like [`Self::feed`], for the tasks that everybody depends on: a panic, which is a bug, costs
+    /// this step and not the gateway.
+    fn survive(self: &Arc<Self>, input: Input) {
+        let step = std::panic::AssertUnwindSafe(|| self.feed(input));
+        if std::panic::catch_unwind(step).is_err() {
+            tracing::error!("a step panicked; please report the lines above");
         }
     }
 
@@ -182,6 +191,10 @@ impl<S: Store> Opened<S> {
     pub(super) fn may_read(&self) -> bool {
         self.driver
             .with_gateway(|gateway, _| gateway.may_read(self.session))
+    }
+
+    pub(super) fn flush_again(&self) {
+        self.flush.notify_one();
     }
 
     pub(super) async fn flush_wanted(&self) {

@@ -39,10 +39,12 @@ async fn talk<S: Store>(session: &Opened<S>, socket: &mut WebSocket) -> Option<C
     loop {
         tokio::select! {
             () = session.flush_wanted() => {
-                while let Some(batch) = session.take() {
+                if let Some(batch) = session.take() {
                     if let Some(code) = write(socket, batch).await? {
                         return Some(close_frame(code.number(), code.as_str()));
                     }
+                    // One batch at a time: much to write must not keep us from reading.
+                    session.flush_again();
                 }
             }
             message = socket.recv(), if session.may_read() => match message? {

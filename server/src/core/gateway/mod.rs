@@ -211,6 +211,9 @@ impl Gateway {
                 }
                 Step::Command(command) => self.command(now, session, command),
                 Step::Question(question, reference) => {
+                    if let Some((one, _)) = self.touch(session) {
+                        one.questions += 1;
+                    }
                     let purpose = Purpose::Reply(session, reference);
                     self.ask(question, purpose, effects);
                 }

@@ -53,6 +53,7 @@ impl Gateway {
                 let Some((one, _)) = self.touch(session) else {
                     return;
                 };
+                one.questions = one.questions.saturating_sub(1);
                 let code = match result {
                     Ok(ReadDone {
                         text: Some(text), ..

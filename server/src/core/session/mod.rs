@@ -15,7 +15,7 @@ use rejoinder_protocol::{
     UserId, Welcome, encode,
 };
 
-use super::config::{BUSY_RETRY_MS, DRAIN_MS, TOKEN_LEEWAY_MS};
+use super::config::{BUSY_RETRY_MS, DRAIN_MS, QUESTIONS_MAX, TOKEN_LEEWAY_MS};
 use super::input::SessionName;
 use super::{Batch, Bucket, Config, Identity, Lane, Millis, Now, Outbound, Refusal};
 use crate::store::{Command, Read};
@@ -62,6 +62,8 @@ pub(crate) struct Session {
     heard_at: Millis,
     ping_at: Millis,
     drain: Option<(Millis, u64)>,
+    /// Questions to the store that are not answered yet.
+    pub(crate) questions: usize,
     /// Whether the gateway has been told to flush.
     pub(crate) signalled: bool,
     /// Whether the close was handed to the shell.
@@ -89,6 +91,7 @@ impl Session {
             heard_at: now,
             ping_at: now.after(PING_INTERVAL_MS),
             drain: None,
+            questions: 0,
             signalled: false,
             close_taken: false,
             left: false,
@@ -109,7 +112,10 @@ impl Session {
     pub(crate) fn may_read(&self) -> bool {
         match self.phase {
             Phase::Greeting { .. } => true,
-            Phase::Ready { .. } => self.drain.is_none() && self.outbound.may_read(),
+            Phase::Ready { .. } => {
+                let asks_little = self.questions < QUESTIONS_MAX;
+                self.drain.is_none() && asks_little && self.outbound.may_read()
+            }
             Phase::Verifying { .. } | Phase::Closed(_) => false,
         }
     }

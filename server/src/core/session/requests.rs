@@ -120,6 +120,9 @@ impl Session {
             }
             ClientFrame::Unsubscribe(unsubscribe) => {
                 self.outbound.release();
+                if self.typing.remove(&unsubscribe.thread_id).is_some() {
+                    steps.push(Step::Typing(unsubscribe.thread_id.clone(), false));
+                }
                 if self.subscriptions.end(&unsubscribe.thread_id) {
                     steps.push(Step::Unsubscribe(unsubscribe.thread_id));
                 }
