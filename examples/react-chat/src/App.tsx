@@ -16,17 +16,17 @@ export function App() {
   return (
     <Announcer>
       <main className={isAlone ? 'page page-alone' : 'page'}>
+        <h1 className="visually-hidden">Rejoinder: {people.map(nameOf).join(' and ')}</h1>
         {!isAlone && (
           <header className="page-header">
             <img src="/icon.svg" alt="" width="26" height="26" />
-            <h1>Rejoinder</h1>
+            <strong>Rejoinder</strong>
             <p>Cut a network, write, restore it: nothing is lost.</p>
             <a href="?user=carol" target="_blank" rel="noreferrer">
               Join as Carol <Icon name="window" />
             </a>
           </header>
         )}
-        {isAlone && <h1 className="visually-hidden">Chat of {nameOf(shown)}</h1>}
         {!isAlone && <PersonTabs people={people} shown={shown} show={setShown} />}
         <div className="panes">
           {people.map((userId) => (
