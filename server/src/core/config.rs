@@ -27,6 +27,8 @@ pub(crate) const WAITING_COMMANDS_MAX: usize = 8192;
 pub(crate) const SUBSCRIPTIONS_MAX: usize = 100;
 /// Thread summaries that a session may owe its client before it must start over.
 pub(crate) const SUMMARIES_MAX: usize = 1024;
+/// Threads with a commit of unknown fate that are remembered (16 failed batches).
+pub(crate) const UNSURE_MAX: usize = 4096;
 /// A client that takes nothing for so long while something waits is closed, in milliseconds.
 pub(crate) const STALL_MS: u64 = 10_000;
 /// A reader ahead of what was published looks again after so long, in milliseconds.

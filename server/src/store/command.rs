@@ -96,6 +96,9 @@ pub struct Outcome {
     pub answer: Answer,
     /// What everybody else is told; absent if nothing changed.
     pub publication: Option<Publication>,
+    /// Who takes part now, beside the answer to a duplicate: the attempt that stored the message
+    /// may have died before they were told.
+    pub participants: Vec<UserId>,
 }
 
 impl Outcome {
@@ -105,6 +108,17 @@ impl Outcome {
         Self {
             answer,
             publication: None,
+            participants: Vec::new(),
+        }
+    }
+
+    /// Returns the outcome of a command that changed something.
+    #[must_use]
+    pub fn changed(answer: Answer, publication: Publication) -> Self {
+        Self {
+            answer,
+            publication: Some(publication),
+            participants: Vec::new(),
         }
     }
 

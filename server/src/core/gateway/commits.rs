@@ -3,6 +3,7 @@
 use rejoinder_protocol::{Ack, Cancelled, ClientFrameType, ErrorCode, ErrorRef, ServerFrame};
 
 use super::Gateway;
+use crate::core::config::UNSURE_MAX;
 use crate::core::{BatchId, Effect, Now, Origin, SessionKey, Settled};
 use crate::store::{Answer, Applied, Command, NewMessage, Outcome, StoreError};
 
@@ -47,6 +48,9 @@ impl Gateway {
                     // Whoever watches must look for themselves.
                     let fallen = self.hub.unknown(command.thread_id());
                     self.fall_back(command.thread_id(), fallen);
+                    if self.unsure.len() < UNSURE_MAX {
+                        self.unsure.insert(command.thread_id().clone());
+                    }
                     let unknown = Outcome::refused(ErrorCode::Busy);
                     self.outcome(now, origin, &command, unknown, effects);
                 }
@@ -69,6 +73,9 @@ impl Gateway {
             // The attempt that stored it may have died before it was published.
             let fallen = self.hub.head_at_least(&ack.thread_id, ack.revision);
             self.fall_back(&ack.thread_id, fallen);
+            if self.unsure.remove(&ack.thread_id) {
+                self.owe_summaries(now, &ack.thread_id, &outcome.participants);
+            }
         }
         let from = match origin {
             Origin::Frame(session) => {

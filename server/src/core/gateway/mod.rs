@@ -48,6 +48,8 @@ pub struct Gateway {
     /// Sessions that were touched in this step.
     touched: BTreeSet<SessionKey>,
     deadlines: BTreeSet<(Millis, SessionKey)>,
+    /// Threads with a commit of unknown fate, whose participants may be owed a look.
+    unsure: BTreeSet<rejoinder_protocol::ThreadId>,
     draining: bool,
 }
 
@@ -66,6 +68,7 @@ impl Gateway {
             last_read: 0,
             touched: BTreeSet::new(),
             deadlines: BTreeSet::new(),
+            unsure: BTreeSet::new(),
             draining: false,
         }
     }

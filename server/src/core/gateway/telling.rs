@@ -3,7 +3,9 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use rejoinder_protocol::{CloseCode, Removed, ServerFrame, ThreadId, ThreadSummary, encode};
+use rejoinder_protocol::{
+    CloseCode, Removed, ServerFrame, ThreadId, ThreadSummary, UserId, encode,
+};
 
 use super::Gateway;
 use crate::core::{Lane, Now, SessionKey};
@@ -82,12 +84,8 @@ impl Gateway {
     }
 
     fn tell_summary(&mut self, now: Now, from: Option<SessionKey>, what: &Publication) {
-        let sessions: BTreeSet<SessionKey> = what
-            .participants
-            .iter()
-            .flat_map(|user_id| self.hub.sessions_of(user_id))
-            .filter(|session| Some(*session) != from)
-            .collect();
+        let mut sessions = self.sessions_of_all(&what.participants);
+        sessions.retain(|session| Some(*session) != from);
         let text = match &what.summary {
             SummaryChange::Known(preview) if !sessions.is_empty() => {
                 let summary = ThreadSummary {
@@ -118,5 +116,21 @@ impl Gateway {
                 one.close(now.monotonic, CloseCode::SlowConsumer, None);
             }
         }
+    }
+
+    /// Shows a thread's look to all who take part, read from the store.
+    pub(super) fn owe_summaries(&mut self, now: Now, thread_id: &ThreadId, to: &[UserId]) {
+        for session in self.sessions_of_all(to) {
+            if let Some((one, _)) = self.touch(session)
+                && !one.subscriptions.owe_summary(thread_id)
+            {
+                one.close(now.monotonic, CloseCode::SlowConsumer, None);
+            }
+        }
+    }
+
+    fn sessions_of_all(&self, users: &[UserId]) -> BTreeSet<SessionKey> {
+        let of = |user_id| self.hub.sessions_of(user_id);
+        users.iter().flat_map(of).collect()
     }
 }

@@ -299,8 +299,24 @@ fn what_was_stored_by_a_commit_of_unknown_fate_is_told_all_the_same() {
     world.send(ALICE, 1, "hello");
     let frames = world.taken(ALICE);
     assert!(matches!(&frames[0], ServerFrame::Ack(ack) if ack.duplicate));
+    assert_eq!(kinds(&world.taken(BOB)), ["thread"]);
     world.send(ALICE, 2, "next");
     assert_eq!(kinds(&world.taken(BOB)), ["change", "thread"]);
+}
+
+#[test]
+fn a_conversation_begun_by_a_commit_of_unknown_fate_appears_after_the_resend() {
+    let mut world = World::new();
+    world.join(ALICE, "alice");
+    world.join(BOB, "bob");
+    world.received.clear();
+    world.lose_commit = true;
+    world.send(ALICE, 1, "hello");
+    assert_eq!(world.taken(BOB), []);
+    world.send(ALICE, 1, "hello");
+    assert_eq!(kinds(&world.taken(BOB)), ["thread"]);
+    world.send(ALICE, 1, "hello");
+    assert_eq!(world.taken(BOB), [], "once is enough");
 }
 
 #[test]

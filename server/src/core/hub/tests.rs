@@ -70,3 +70,15 @@ fn a_hint_above_the_head_changes_nothing_for_good() {
     assert_eq!(arrive(&mut hub, ONE, 4, 4), Arrival::Live);
     assert_eq!(hub.publish(&thread(), revision(5)).live, [ONE]);
 }
+
+#[test]
+fn after_a_commit_of_unknown_fate_only_a_newer_read_counts() {
+    let mut hub = Hub::default();
+    hub.subscribe(&thread(), ONE);
+    assert_eq!(arrive(&mut hub, ONE, 4, 4), Arrival::Live);
+    let before = hub.stamp();
+    assert_eq!(hub.unknown(&thread()).len(), 1);
+    let old = hub.arrive(&thread(), ONE, revision(4), revision(4), before);
+    assert_eq!(old, Arrival::Behind);
+    assert_eq!(arrive(&mut hub, ONE, 5, 5), Arrival::Live);
+}

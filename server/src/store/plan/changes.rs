@@ -21,10 +21,7 @@ impl Planner {
             };
         }
         let publication = self.publication(thread_id, changes, SummaryChange::Known(None));
-        Outcome {
-            answer: Answer::Done,
-            publication: Some(publication),
-        }
+        Outcome::changed(Answer::Done, publication)
     }
 
     /// Creates a thread with its participants; nothing if it exists.
@@ -67,10 +64,7 @@ impl Planner {
         let change = self.put_participant(thread_id, participant);
         let mut publication = self.publication(thread_id, vec![change], SummaryChange::Unknown);
         publication.removed = vec![user_id.clone()];
-        Outcome {
-            answer: Answer::Done,
-            publication: Some(publication),
-        }
+        Outcome::changed(Answer::Done, publication)
     }
 
     fn put_participant(&mut self, thread_id: &ThreadId, participant: Participant) -> Change {
@@ -177,9 +171,6 @@ impl Planner {
             object: Object::Message(message),
         };
         let publication = self.publication(thread_id, vec![change], SummaryChange::Unknown);
-        Outcome {
-            answer: Answer::Done,
-            publication: Some(publication),
-        }
+        Outcome::changed(Answer::Done, publication)
     }
 }

@@ -6,7 +6,7 @@ use rejoinder_protocol::{
 };
 use ring::digest::{Context, SHA256};
 
-use super::{Key, Planner, StoredKey, Write};
+use super::{Key, Planner, StoredKey, ThreadState, Write};
 use crate::store::{Answer, NewMessage, Outcome, Publication, SummaryChange, dev_pair};
 
 impl Planner {
@@ -23,7 +23,11 @@ impl Planner {
             Some(Key::Void) => return Outcome::refused(ErrorCode::Gone),
             Some(Key::Stored(stored)) if stored.payload_hash == payload_hash => {
                 let ack = ack(&new.thread_id, new.client_msg_id, stored, true);
-                return Outcome::unchanged(Answer::Stored(ack));
+                let thread = self.known.threads.get(&new.thread_id);
+                return Outcome {
+                    participants: thread.map(ThreadState::active).unwrap_or_default(),
+                    ..Outcome::unchanged(Answer::Stored(ack))
+                };
             }
             Some(Key::Stored(_)) => return Outcome::refused(ErrorCode::IdConflict),
             None => {}
@@ -68,10 +72,7 @@ impl Planner {
             object: Object::Message(message),
         });
         let publication = self.publication(&new.thread_id, changes, summary);
-        Outcome {
-            answer,
-            publication: Some(publication),
-        }
+        Outcome::changed(answer, publication)
     }
 
     /// Makes the message, with the next numbers of its thread.
