@@ -204,9 +204,37 @@ impl<S: Store> Opened<S> {
 
 impl<S: Store> Drop for Opened<S> {
     fn drop(&mut self) {
+        // Perhaps in the middle of a panic; a second one must not leave here.
         lock(&self.driver.sockets).remove(&self.session);
-        self.driver.feed(Input::Closed {
+        self.driver.survive(Input::Closed {
             session: self.session,
         });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::Config;
+    use crate::store::SqliteStore;
+
+    #[tokio::test]
+    async fn a_panic_under_the_lock_ends_one_session_and_no_other() {
+        let epoch = "e1".parse().unwrap();
+        let store = SqliteStore::memory(&epoch).unwrap();
+        let gateway = Gateway::new(Config::new(epoch, 1));
+        let driver = Driver::start(gateway, store, Tokens::new().with_dev());
+        let healthy = driver.open();
+        let broken = Arc::clone(&driver);
+        let ended = tokio::spawn(async move {
+            let session = broken.open();
+            session.driver.with_gateway(|_, _| panic!("a planted bug"));
+        });
+        assert!(ended.await.unwrap_err().is_panic());
+        healthy.frame(r#"{"type":"hello","protocol_version":1,"token":"dev:alice"}"#);
+        healthy.flush_wanted().await;
+        let batch = healthy.take().unwrap();
+        assert!(batch.frames[0].contains("welcome"));
+        assert_eq!(driver.with_gateway(|gateway, _| gateway.session_count()), 1);
     }
 }

@@ -275,6 +275,24 @@ fn a_slow_consumer_falls_back_to_pages_and_loses_nothing() {
 }
 
 #[test]
+fn a_slow_consumer_still_sees_how_a_thread_looks_in_the_end() {
+    let mut world = World::new();
+    world.join(ALICE, "alice");
+    world.join(BOB, "bob");
+    world.received.clear();
+    world.stuck.insert(BOB);
+    for number in 1..=400 {
+        world.send(ALICE, number, "x");
+    }
+    world.unstick(BOB);
+    let frames = world.taken(BOB);
+    let Some(ServerFrame::Thread(last)) = frames.last() else {
+        panic!("no summary: {:?}", kinds(&frames));
+    };
+    assert_eq!(last.sequence_number.get(), 400);
+}
+
+#[test]
 fn whoever_takes_nothing_for_ten_seconds_is_closed() {
     let mut world = World::pair();
     world.stuck.insert(BOB);
