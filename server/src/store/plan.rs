@@ -6,6 +6,8 @@
 
 mod changes;
 mod messages;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use messages::preview;
 
