@@ -44,13 +44,10 @@ pub(crate) fn run(arguments: &[String]) -> Result<(), String> {
     lock.set_len(0)
         .and_then(|()| lock.write_all(url.as_bytes()))
         .map_err(|error| format!("{}: {error}", lock_path().display()))?;
-    println!(
-        "\nReady after {:.1} s. Open",
-        started.elapsed().as_secs_f32()
-    );
-    println!("\n    {url}\n");
-    println!("Alice and Bob are side by side; {url}?user=carol is one person alone.");
-    println!("Messages are kept in ./data. Ctrl-C stops the demo.\n");
+    println!("\nReady after {:.1} s.", started.elapsed().as_secs_f32());
+    println!("Alice and Bob chat at the address below; their messages are kept in ./data.");
+    println!("Ctrl-C stops the demo.\n");
+    // The gateway says the address itself, once it listens: nobody opens it too early.
     become_gateway(port, lock)
 }
 

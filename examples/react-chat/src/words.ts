@@ -1,14 +1,15 @@
-import type { ConnectionSnapshot } from '@rejoinder/client';
+import type { ConnectionReason, ConnectionSnapshot } from '@rejoinder/client';
 
 /** Codes into words, in one place: a translation would start here. */
 
-const REASONS: Record<string, string> = {
+const REASONS: Record<ConnectionReason, string> = {
   closed: 'The gateway closed the connection',
   'no-token': 'You are not signed in',
   silent: 'The gateway does not answer',
   unreachable: 'No network, or the gateway is away',
   'not-a-gateway': 'Something else answers where the gateway should be',
   'epoch-changed': 'The gateway has been restored; starting again',
+  panic: 'The chat has stopped after an internal error',
 };
 
 const REFUSALS: Record<string, string> = {
@@ -41,6 +42,7 @@ export function connectionProblem({ state, reason }: ConnectionSnapshot): string
   switch (state) {
     case 'connected':
       return '';
+    case 'idle':
     case 'connecting':
       return 'Connecting …';
     case 'auth-required':
@@ -50,16 +52,16 @@ export function connectionProblem({ state, reason }: ConnectionSnapshot): string
     case 'stopped':
       return 'The gateway turned this app away';
     case 'failed':
-      return 'The chat has stopped after an internal error. Reload the page: nothing that waits is lost';
+      return `${REASONS.panic}. Reload the page: nothing that waits is lost`;
     default:
-      return reason ? (REASONS[reason] ?? `Offline (${reason})`) : 'Offline';
+      return reason ? REASONS[reason] : 'Offline';
   }
 }
 
 /** One word for the header. */
 export function connectionWord({ state }: ConnectionSnapshot): string {
   if (state === 'connected') return 'connected';
-  return state === 'connecting' ? 'connecting' : 'offline';
+  return state === 'connecting' || state === 'idle' ? 'connecting' : 'offline';
 }
 
 /** How many messages wait. */

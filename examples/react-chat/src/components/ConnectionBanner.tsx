@@ -19,6 +19,7 @@ interface ConnectionBannerProps {
 /** Why there is no connection, when the next attempt begins and what waits for it. */
 export function ConnectionBanner({ userId, connection, retry }: ConnectionBannerProps) {
   const { state, nextAttemptAt, queueLength } = connection;
+  const isTrying = state === 'idle' || state === 'connecting';
   const isShown = useDelayed(state !== 'connected', PATIENCE_MS);
   const now = useNow(500, isShown && nextAttemptAt !== undefined);
   const problem = connectionProblem(connection);
@@ -30,8 +31,11 @@ export function ConnectionBanner({ userId, connection, retry }: ConnectionBanner
   const next = nextAttemptAt && `Next attempt in ${secondsUntil(nextAttemptAt, now)} s`;
   const details = [next, queue].filter(Boolean).join(' · ');
   return (
-    <div className={`banner banner-${state}`} data-testid="connection-banner">
-      <Icon name={state === 'connecting' ? 'wifi' : 'cut'} />
+    <div
+      className={`banner banner-${isTrying ? 'connecting' : state}`}
+      data-testid="connection-banner"
+    >
+      <Icon name={isTrying ? 'wifi' : 'cut'} />
       <p>
         <strong>{problem}</strong>
         {details && <span>{details}</span>}
@@ -41,7 +45,7 @@ export function ConnectionBanner({ userId, connection, retry }: ConnectionBanner
           Reload
         </button>
       )}
-      {state !== 'failed' && state !== 'connecting' && (
+      {state !== 'failed' && !isTrying && (
         <button type="button" className="banner-button" onClick={retry}>
           Retry now
         </button>
