@@ -30,6 +30,8 @@ struct World {
     lose_commit: bool,
     /// Reads are answered only when this is lifted.
     hold_reads: bool,
+    /// Commits are run only when this is lifted.
+    hold_commits: bool,
     held: Vec<Effect>,
 }
 
@@ -57,6 +59,7 @@ impl World {
             waiting: BTreeSet::new(),
             lose_commit: false,
             hold_reads: false,
+            hold_commits: false,
             held: Vec::new(),
         }
     }
@@ -70,6 +73,7 @@ impl World {
         while !self.effects.is_empty() {
             match self.effects.remove(0) {
                 Effect::Answer { .. } => {}
+                effect @ Effect::Commit { .. } if self.hold_commits => self.held.push(effect),
                 Effect::Commit { batch, commands } => {
                     let mut result = self.store.apply(self.now.wall, &commands);
                     if std::mem::take(&mut self.lose_commit) {
@@ -124,8 +128,9 @@ impl World {
         self.run();
     }
 
-    fn release_reads(&mut self) {
+    fn release(&mut self) {
         self.hold_reads = false;
+        self.hold_commits = false;
         self.effects.append(&mut self.held);
         self.run();
     }
@@ -338,6 +343,22 @@ fn a_conversation_begun_by_a_commit_of_unknown_fate_appears_after_the_resend() {
 }
 
 #[test]
+fn a_duplicate_tells_of_a_message_that_was_stored_elsewhere() {
+    let mut world = World::pair();
+    world.hold_commits = true;
+    world.send(ALICE, 1, "hello");
+    // The message is stored by somebody else before our own attempt is.
+    let Some(Effect::Commit { commands, .. }) = world.held.first().cloned() else {
+        panic!("a commit is asked for");
+    };
+    world.store.apply(world.now.wall, &commands).unwrap();
+    world.release();
+    let frames = world.taken(ALICE);
+    assert!(matches!(&frames[0], ServerFrame::Ack(ack) if ack.duplicate));
+    assert_eq!(kinds(&world.taken(BOB)), ["page", "live", "presence"]);
+}
+
+#[test]
 fn subscribing_while_others_write_leaves_no_hole() {
     let mut world = World::pair();
     world.join(SessionKey(3), "bob");
@@ -345,7 +366,7 @@ fn subscribing_while_others_write_leaves_no_hole() {
     world.subscribe(SessionKey(3));
     world.send(ALICE, 1, "one");
     world.send(ALICE, 2, "two");
-    world.release_reads();
+    world.release();
     world.send(ALICE, 3, "three");
     let frames = world.taken(SessionKey(3));
     assert_eq!(World::log(&frames), ["one", "two", "three"]);
@@ -405,7 +426,7 @@ fn a_draining_gateway_answers_what_is_under_way_before_it_says_goodbye() {
     world.input(Input::Drain);
     assert!(world.closed.contains_key(&BOB));
     assert!(!world.closed.contains_key(&ALICE));
-    world.release_reads();
+    world.release();
     assert_eq!(kinds(&world.taken(ALICE)), ["inbox", "goodbye"]);
     assert_eq!(world.closed.get(&ALICE), Some(&CloseCode::Draining));
 }
