@@ -199,6 +199,9 @@ mod tests {
             let socket = Socket::open(url, ATTEMPT, door).unwrap();
             socket.send("into the void");
             TimeoutFuture::new(500).await;
+            // Should `close` come after all, late.
+            let late = CloseEvent::new("close").unwrap();
+            socket.inner.raw.dispatch_event(&late).unwrap();
             assert_eq!(*told.borrow(), [CLOSED], "{url}");
         }
     }
@@ -222,6 +225,67 @@ mod tests {
         raw.dispatch_event(&Event::new("open").unwrap()).unwrap();
         TimeoutFuture::new(300).await;
         assert!(told.borrow().is_empty());
+    }
+
+    /// Replaces the browser's sockets by ones that only count, until it is dropped.
+    struct FakeSockets {
+        restore: js_sys::Function,
+    }
+
+    impl FakeSockets {
+        fn new() -> Self {
+            let script = "const real = WebSocket;
+                globalThis.WebSocket = class extends EventTarget {
+                    readyState = 1;
+                    bufferedAmount = 0;
+                    send(text) { this.bufferedAmount += text.length; }
+                    close() { this.readyState = 3; }
+                };
+                return () => { globalThis.WebSocket = real; };";
+            let restore = js_sys::Function::new_no_args(script)
+                .call0(&JsValue::UNDEFINED)
+                .unwrap();
+            Self {
+                restore: restore.into(),
+            }
+        }
+    }
+
+    impl Drop for FakeSockets {
+        fn drop(&mut self) {
+            self.restore.call0(&JsValue::UNDEFINED).unwrap();
+        }
+    }
+
+    #[wasm_bindgen_test]
+    async fn a_full_socket_is_told_once_and_again_when_it_has_drained() {
+        let _fake = FakeSockets::new();
+        let (door, told) = recording();
+        let socket = Socket::open("ws://fake/", ATTEMPT, door).unwrap();
+        let set = |key: &str, value: u32| {
+            js_sys::Reflect::set(&socket.inner.raw, &key.into(), &value.into()).unwrap();
+        };
+        let buffered = |bytes| Input::Buffered {
+            attempt: ATTEMPT,
+            bytes,
+        };
+        socket.send("a few");
+        assert!(told.borrow().is_empty());
+
+        set("bufferedAmount", SOCKET_BUFFER_BYTES_MAX);
+        socket.send("too many");
+        socket.send("even more");
+        let full = buffered(SOCKET_BUFFER_BYTES_MAX + 8);
+        assert_eq!(told.borrow()[0], full);
+        TimeoutFuture::new(120).await;
+        assert_eq!(told.borrow().len(), 1, "once");
+        set("bufferedAmount", 5);
+        TimeoutFuture::new(120).await;
+        assert_eq!(*told.borrow(), [full, buffered(5)]);
+
+        set("readyState", 2);
+        socket.send("discarded by a closing socket");
+        assert_eq!(socket.inner.raw.buffered_amount(), 5);
     }
 
     #[wasm_bindgen_test]

@@ -5,6 +5,9 @@
 //! database is still being opened. What a transaction does with what it read is decided by
 //! [`stored`], not here.
 
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+
 use futures::StreamExt;
 use futures::channel::{mpsc, oneshot};
 use futures::future::{Either, select};
@@ -53,28 +56,54 @@ pub(crate) enum Job {
     Persist { write_id: WriteId, write: Write },
 }
 
-/// The queue to one database, which is opened by the first job. Once this is dropped, the jobs that
-/// wait are still done, then the database is closed.
+thread_local! {
+    /// The ends of dropped storages that still have jobs to do, by database.
+    static CLOSING: RefCell<BTreeMap<String, Vec<oneshot::Receiver<()>>>> = RefCell::default();
+}
+
+/// The queue to one database, which is opened by the first job.
+///
+/// Once this is dropped, the jobs that wait are still done, then the database is closed. A new
+/// storage of the same name begins after that: it sees what the old one wrote, and what it writes
+/// itself is not deleted by the old one's last job.
 pub(crate) struct Storage {
+    name: String,
     jobs: mpsc::UnboundedSender<Job>,
+    end: Option<oneshot::Receiver<()>>,
 }
 
 impl Storage {
     pub(crate) fn new(name: String, door: Door) -> Self {
         let (jobs, queue) = mpsc::unbounded();
+        let (is_over, end) = oneshot::channel();
+        let earlier = CLOSING.with_borrow_mut(|closing| closing.remove(&name));
         let worker = Worker {
-            name,
+            name: name.clone(),
             door,
             db: None,
             failure: None,
+            _is_over: is_over,
         };
-        spawn_local(worker.run(queue));
-        Self { jobs }
+        spawn_local(worker.run(queue, earlier.unwrap_or_default()));
+        Self {
+            name,
+            jobs,
+            end: Some(end),
+        }
     }
 
     pub(crate) fn ask(&self, job: Job) {
         // The worker ends only after this sender.
         let _ = self.jobs.unbounded_send(job);
+    }
+}
+
+impl Drop for Storage {
+    fn drop(&mut self) {
+        let name = std::mem::take(&mut self.name);
+        CLOSING.with_borrow_mut(|closing| {
+            closing.entry(name).or_default().extend(self.end.take());
+        });
     }
 }
 
@@ -84,10 +113,19 @@ struct Worker {
     db: Option<Db>,
     /// Why the database cannot be opened.
     failure: Option<StorageFailure>,
+    /// Dropped with the worker, which is all it says.
+    _is_over: oneshot::Sender<()>,
 }
 
 impl Worker {
-    async fn run(mut self, mut queue: mpsc::UnboundedReceiver<Job>) {
+    async fn run(
+        mut self,
+        mut queue: mpsc::UnboundedReceiver<Job>,
+        earlier: Vec<oneshot::Receiver<()>>,
+    ) {
+        for end in earlier {
+            let _ = end.await;
+        }
         while let Some(job) = queue.next().await {
             if !panic::is_sound() {
                 return;

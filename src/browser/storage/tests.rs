@@ -141,6 +141,13 @@ fn reset(numbers: std::ops::RangeInclusive<u64>, expected: Option<(Epoch, u64)>)
     })
 }
 
+/// How many buckets there are of all threads.
+async fn buckets(name: &str) -> usize {
+    let db = Db::open(name, VERSION, lay_out).await.unwrap();
+    let unit = db.read(&[BUCKETS]).unwrap();
+    unit.rows(BUCKETS).await.unwrap().len()
+}
+
 fn numbers(load: &ThreadLoad) -> Vec<u64> {
     let rows = load.messages.iter();
     rows.map(|row| row.sequence_number.get()).collect()
@@ -186,7 +193,6 @@ async fn what_was_asked_for_is_written_even_if_the_storage_is_dropped_at_once() 
         },
     );
     drop(shelf.storage);
-    TimeoutFuture::new(200).await;
 
     let shelf = Shelf::open("storage-drop");
     shelf.storage.ask(Job::LoadOutbox);
@@ -195,6 +201,29 @@ async fn what_was_asked_for_is_written_even_if_the_storage_is_dropped_at_once() 
         ..entry(1)
     };
     assert_eq!(shelf.outbox().await, [(OrderNumber(1), expected)]);
+}
+
+#[wasm_bindgen_test]
+async fn a_new_storage_begins_where_the_one_before_it_has_ended() {
+    let shelf = fresh("storage-again").await;
+    for number in 1..=20 {
+        shelf.persist(number, enqueue(number));
+    }
+    drop(shelf.storage);
+    let shelf = Shelf::open("storage-again");
+    shelf.storage.ask(Job::LoadOutbox);
+    assert_eq!(shelf.outbox().await.len(), 20);
+
+    shelf.persist(21, enqueue(21));
+    shelf.storage.ask(Job::Delete);
+    drop(shelf.storage);
+    let shelf = Shelf::open("storage-again");
+    shelf.persist(22, enqueue(22));
+    shelf.committed(22).await;
+    // Two at a time do not wait for each other.
+    let other = Shelf::open("storage-again");
+    other.storage.ask(Job::LoadOutbox);
+    assert_eq!(other.outbox().await, [(OrderNumber(1), entry(22))]);
 }
 
 #[wasm_bindgen_test]
@@ -227,9 +256,10 @@ async fn a_thread_comes_back_in_parts_and_is_replaced_as_a_whole() {
     assert_eq!(shelf.next().await, refused);
     shelf.committed(3).await;
     let load = shelf.loaded().await;
-    assert!(load.usable, "an old bucket was left behind");
+    assert!(load.usable);
     assert_eq!(numbers(&load), Vec::from_iter(290..=301));
     shelf.committed(4).await;
+    assert_eq!(buckets("storage-thread").await, 0);
     assert_eq!(shelf.loaded().await, ThreadLoad::default());
 }
 
