@@ -6,7 +6,7 @@ const REASONS: Record<ConnectionReason, string> = {
   closed: 'The gateway closed the connection',
   'no-token': 'You are not signed in',
   silent: 'The gateway does not answer',
-  unreachable: 'No network, or the gateway is away',
+  unreachable: 'The gateway is out of reach',
   'not-a-gateway': 'Something else answers where the gateway should be',
   'epoch-changed': 'The gateway has been restored; starting again',
   panic: 'The chat has stopped after an internal error',

@@ -4,6 +4,7 @@ import { group } from '../grouping.js';
 import { useNow } from '../hooks/useNow.js';
 import { useStickyScroll } from '../hooks/useStickyScroll.js';
 import { nameOf } from '../people.js';
+import { Avatar } from './Avatar.js';
 import { DaySeparator } from './DaySeparator.js';
 import { Icon } from './Icon.js';
 import type { MessageActions } from './MessageNote.js';
@@ -89,8 +90,14 @@ function TimelineStart({ partnerId, messages, isConnected, hasOlder }: TimelineP
     return <p className="timeline-start">{words}</p>;
   }
   const name = <bdi>{nameOf(partnerId)}</bdi>;
-  if (messages.length === 0)
-    return <p className="timeline-start">No messages yet. Say hello to {name}.</p>;
+  if (messages.length === 0) {
+    return (
+      <div className="timeline-empty">
+        <Avatar userId={partnerId} />
+        <p>No messages yet. Say hello to {name}.</p>
+      </div>
+    );
+  }
   return <p className="timeline-start">This is where your conversation with {name} begins.</p>;
 }
 
