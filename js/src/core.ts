@@ -1,53 +1,57 @@
 import { RejoinderError } from './errors.js';
+import type { Notice } from './notices.js';
+import type { Attachment } from './types.js';
 
 /** What the WebAssembly core exports. */
 export interface CoreExports {
-  readonly Client: { open(name: string): Promise<CoreClient> };
-  onFatal(callback: (message: string) => void): void;
+  readonly Core: new (options: CoreOptions, notify: (notices: Notice[]) => void) => CoreClient;
+  setFatalListener(callback: (message: string) => void): void;
   /** Panics on purpose, for tests. */
   plantedPanic(): void;
 }
 
-/** One open client of the core. */
-export interface CoreClient {
-  put(key: string, value: Uint8Array): Promise<void>;
-  get(key: string): Promise<Uint8Array | undefined>;
-  free(): void;
+/** Whose client it is. */
+export interface CoreOptions {
+  readonly url: string;
+  readonly userId: string;
+  readonly skipFailed: boolean;
 }
 
 /**
- * The loaded core.
- *
- * A panic inside it is final, and leaves the promises of its calls pending for ever. So each such
- * promise goes through {@link Core.guard}.
+ * The client of one user. Every call returns at once and may throw an error with a `code`; what
+ * comes of it arrives later through `notify`.
  */
-export class Core {
+export interface CoreClient {
+  connect(): void;
+  disconnect(): void;
+  openThread(threadId: string): void;
+  closeThread(threadId: string): void;
+  send(threadId: string, body: string, attachments: readonly Attachment[]): string;
+  retry(clientMsgId: string): void;
+  discard(clientMsgId: string): void;
+  loadOlder(threadId: string): void;
+  setTyping(threadId: string, isTyping: boolean): void;
+  watchInbox(): void;
+  logout(): void;
+  token(attempt: number, token: string | undefined, subject: string | undefined): void;
+  cut(isCut: boolean): void;
+  dispose(): void;
+}
+
+/** The loaded core. A panic inside it is final: it says so once, and refuses every later call. */
+export class CoreModule {
   readonly exports: CoreExports;
   #failure: RejoinderError | undefined;
-  readonly #waiting = new Set<(failure: RejoinderError) => void>();
   readonly #listeners = new Set<(failure: RejoinderError) => void>();
 
   constructor(exports: CoreExports) {
     this.exports = exports;
-    exports.onFatal((message) => this.#fail(message));
+    exports.setFatalListener((message) => this.#fail(message));
   }
 
   /** Why the core has stopped, or `undefined` while it is sound. */
   get failure(): RejoinderError | undefined {
     return this.#failure;
-  }
-
-  /** Settles like `call`, or rejects as soon as the core has panicked. */
-  guard<T>(call: Promise<T>): Promise<T> {
-    if (this.#failure) {
-      call.catch(() => {});
-      return Promise.reject(this.#failure);
-    }
-    return new Promise((resolve, reject) => {
-      this.#waiting.add(reject);
-      const settled = () => this.#waiting.delete(reject);
-      call.then(resolve, reject).finally(settled);
-    });
   }
 
   /** Tells `listener` once when the core panics, at once if it has; returns how to stop listening. */
@@ -58,16 +62,10 @@ export class Core {
   }
 
   #fail(message: string): void {
-    const failure = new RejoinderError(
-      'panic',
-      `Rejoinder has stopped after an internal error; reload the page. Nothing queued is lost. (${message})`,
-    );
+    const failure = new RejoinderError('panic', `(${message})`);
     this.#failure = failure;
-    const waiting = [...this.#waiting];
     const listeners = [...this.#listeners];
-    this.#waiting.clear();
     this.#listeners.clear();
-    for (const reject of waiting) reject(failure);
     for (const listener of listeners) {
       try {
         listener(failure);

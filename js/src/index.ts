@@ -1,3 +1,30 @@
-export type { Core, CoreClient, CoreExports } from './core.js';
+export { DmClient } from './client.js';
 export { RejoinderError, type RejoinderErrorCode } from './errors.js';
-export { loadCore, type WasmSource } from './load.js';
+export type { DmListener } from './events.js';
+export type { WasmSource } from './load.js';
+export { createClient, getWebSocketClient } from './shared.js';
+export type {
+  Attachment,
+  ConnectionReason,
+  ConnectionSnapshot,
+  ConnectionState,
+  Delivery,
+  DiscardedEvent,
+  DiscardOutcome,
+  DmClientOptions,
+  DmEvents,
+  DmThread,
+  Durability,
+  InboxPreview,
+  InboxSnapshot,
+  InboxThread,
+  Message,
+  MessageEvent,
+  Partner,
+  PartnerPresence,
+  SentMessage,
+  SyncState,
+  ThreadSnapshot,
+  TokenSource,
+  Watchable,
+} from './types.js';

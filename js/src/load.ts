@@ -1,4 +1,4 @@
-import { Core } from './core.js';
+import { CoreModule } from './core.js';
 import { RejoinderError } from './errors.js';
 import init, * as glue from './rejoinder.js';
 
@@ -7,12 +7,12 @@ type WasmInput = string | URL | Request | Response | BufferSource | WebAssembly.
 /** Where the core's WebAssembly comes from, if not from beside this file. */
 export type WasmSource = WasmInput | (() => WasmInput | Promise<WasmInput>);
 
-let pending: Promise<Core> | undefined;
+let pending: Promise<CoreModule> | undefined;
 
 /**
  * Loads the core: one instance per page, whoever asks. After a failure the next call tries again.
  */
-export function loadCore(source?: WasmSource): Promise<Core> {
+export function loadCore(source?: WasmSource): Promise<CoreModule> {
   pending ??= start(source).catch((error) => {
     pending = undefined;
     throw explain(error);
@@ -20,10 +20,10 @@ export function loadCore(source?: WasmSource): Promise<Core> {
   return pending;
 }
 
-async function start(source: WasmSource | undefined): Promise<Core> {
+async function start(source: WasmSource | undefined): Promise<CoreModule> {
   const given = typeof source === 'function' ? await source() : source;
   await init({ module_or_path: given ?? (await find()) });
-  return new Core(glue);
+  return new CoreModule(glue);
 }
 
 async function find(): Promise<Response | BufferSource> {
@@ -62,15 +62,7 @@ function explain(error: unknown): RejoinderError {
   if (error instanceof RejoinderError) return error;
   const reason = error instanceof Error ? error.message : String(error);
   if (/content security policy|\bcsp\b|unsafe-eval/i.test(reason)) {
-    return new RejoinderError(
-      'csp_forbids_wasm',
-      `This page's Content-Security-Policy forbids WebAssembly: add 'wasm-unsafe-eval' to its script-src. (${reason})`,
-      error,
-    );
+    return new RejoinderError('csp_forbids_wasm', `(${reason})`, error);
   }
-  return new RejoinderError(
-    'core_load_failed',
-    `Rejoinder could not load its WebAssembly core; the next call tries again. (${reason})`,
-    error,
-  );
+  return new RejoinderError('core_load_failed', `(${reason})`, error);
 }

@@ -6,8 +6,8 @@
  */
 import type { CoreExports } from './core.js';
 
-export const Client: CoreExports['Client'];
-export const onFatal: CoreExports['onFatal'];
+export const Core: CoreExports['Core'];
+export const setFatalListener: CoreExports['setFatalListener'];
 export const plantedPanic: CoreExports['plantedPanic'];
 
 export default function init(options: { module_or_path: unknown }): Promise<unknown>;

@@ -1,66 +1,46 @@
 // @vitest-environment node
 
 import { expect, test, vi } from 'vitest';
-import { Core, type CoreExports } from '../src/core.js';
+import { FakePage } from './fakeCore.js';
 
-/** A core whose panic the test decides. */
-function fakeCore() {
-  let panic = (_message: string) => {};
-  const exports: CoreExports = {
-    Client: { open: () => new Promise(() => {}) },
-    onFatal: (callback) => {
-      panic = callback;
-    },
-    plantedPanic: () => panic('planted'),
-  };
-  return new Core(exports);
-}
-
-test('a panic rejects what waits, tells every listener once, and refuses what comes later', async () => {
-  const core = fakeCore();
+test('a panic tells every listener once, and those that come later at once', () => {
+  const page = new FakePage();
   const heard = vi.fn();
   const silenced = vi.fn();
-  vi.spyOn(console, 'error').mockImplementation(() => {});
-  core.onFailure(() => {
+  const reported = vi.spyOn(console, 'error').mockImplementation(() => {});
+  page.module.onFailure(() => {
     throw new Error('a broken listener');
   });
-  core.onFailure(heard);
-  core.onFailure(silenced)();
-  const waiting = core.guard(new Promise(() => {}));
+  page.module.onFailure(heard);
+  page.module.onFailure(silenced)();
+  expect(page.module.failure).toBeUndefined();
 
-  core.exports.plantedPanic();
+  page.panic('planted');
 
-  await expect(waiting).rejects.toMatchObject({ code: 'panic' });
-  await expect(core.guard(Promise.resolve(1))).rejects.toBe(core.failure);
-  expect(heard).toHaveBeenCalledExactlyOnceWith(core.failure);
+  const { failure } = page.module;
+  expect(failure).toMatchObject({ code: 'panic', message: expect.stringContaining('planted') });
+  expect(heard).toHaveBeenCalledExactlyOnceWith(failure);
   expect(silenced).not.toHaveBeenCalled();
+  expect(reported).toHaveBeenCalledTimes(1);
   const late = vi.fn();
-  core.onFailure(late);
-  expect(late).toHaveBeenCalledExactlyOnceWith(core.failure);
+  page.module.onFailure(late);
+  expect(late).toHaveBeenCalledExactlyOnceWith(failure);
 });
 
-test('a guarded call settles like the call', async () => {
-  const core = fakeCore();
-  await expect(core.guard(Promise.resolve(1))).resolves.toBe(1);
-  await expect(core.guard(Promise.reject(new Error('no')))).rejects.toThrow('no');
-  expect(core.failure).toBeUndefined();
-});
-
-test('a panic of the real core is reported once, and its exports say so afterwards', async () => {
+test('the real core panics, says so once, and refuses what comes later', async () => {
   vi.spyOn(console, 'error').mockImplementation(() => {});
-  vi.spyOn(console, 'warn').mockImplementation(() => {});
   const { loadCore } = await import('../src/load.js');
-  const core = await loadCore();
+  const module = await loadCore();
   const heard = vi.fn();
-  core.onFailure(heard);
-  const waiting = core.guard(new Promise(() => {}));
+  module.onFailure(heard);
 
-  expect(() => core.exports.plantedPanic()).toThrow(WebAssembly.RuntimeError);
-  await expect(waiting).rejects.toMatchObject({
-    code: 'panic',
-    message: expect.stringContaining('planted panic'),
-  });
-  expect(() => core.exports.plantedPanic()).toThrow('reload the page');
-  await expect(core.exports.Client.open('x')).rejects.toThrow('reload the page');
+  expect(() => module.exports.plantedPanic()).toThrow(WebAssembly.RuntimeError);
+  await new Promise((resolve) => setTimeout(resolve));
+  expect(heard).toHaveBeenCalledExactlyOnceWith(
+    expect.objectContaining({ code: 'panic', message: expect.stringContaining('planted panic') }),
+  );
+  expect(() => module.exports.plantedPanic()).toThrow('reload the page');
+  const options = { url: 'ws://127.0.0.1:1/ws', userId: 'alice', skipFailed: false };
+  expect(() => new module.exports.Core(options, () => {})).toThrow('reload the page');
   expect(heard).toHaveBeenCalledTimes(1);
 });

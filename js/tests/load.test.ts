@@ -14,7 +14,7 @@ test('a failed load may be retried, then there is one instance', async () => {
 
   const [first, second] = await Promise.all([loadCore(), loadCore()]);
   expect(first).toBe(second);
-  expect(typeof first.exports.Client.open).toBe('function');
+  expect(typeof first.exports.Core).toBe('function');
 });
 
 test('a page that forbids WebAssembly is told which directive it lacks', async () => {
