@@ -38,7 +38,8 @@ export class ThreadStore implements DmThread {
   readonly #watched = new Watched<ThreadSnapshot>(EMPTY_THREAD);
   #rows = new Map<string, Message>();
   #ids: string[] = [];
-  #messages = EMPTY_THREAD.messages;
+  /** Rebuilt when somebody looks: many deltas may come before. */
+  #messages: readonly Message[] | undefined = EMPTY_THREAD.messages;
   #about: Omit<ThreadSnapshot, 'messages'> = EMPTY_THREAD;
   #isDirty = false;
   #listeners = 0;
@@ -71,7 +72,18 @@ export class ThreadStore implements DmThread {
   };
 
   /** Returns the thread as it is now; the same object until something changes. */
-  readonly getSnapshot = (): ThreadSnapshot => this.#watched.getSnapshot();
+  readonly getSnapshot = (): ThreadSnapshot => {
+    if (this.#isDirty) {
+      this.#isDirty = false;
+      this.#messages ??= Object.freeze(this.#list());
+      this.#watched.set(Object.freeze({ ...this.#about, messages: this.#messages }));
+    }
+    return this.#watched.getSnapshot();
+  };
+
+  #list(): Message[] {
+    return this.#ids.map((id) => this.#rows.get(id)).filter((row) => row !== undefined);
+  }
 
   /** Returns what is rendered on a server and while the page hydrates. */
   readonly getServerSnapshot = (): ThreadSnapshot => EMPTY_THREAD;
@@ -99,10 +111,7 @@ export class ThreadStore implements DmThread {
       // Not `splice(at, deleteCount, ...insert)`: engines bound the number of arguments.
       this.#ids = [...this.#ids.slice(0, at), ...insert, ...this.#ids.slice(at + deleteCount)];
     }
-    if (delta.splice || delta.upserted.length > 0) {
-      const rows = this.#ids.map((id) => this.#rows.get(id));
-      this.#messages = Object.freeze(rows.filter((row) => row !== undefined));
-    }
+    if (delta.splice || delta.upserted.length > 0) this.#messages = undefined;
     if (delta.meta) this.#about = summary(delta.meta);
     this.#isDirty = true;
   }
@@ -128,9 +137,7 @@ export class ThreadStore implements DmThread {
 
   /** Tells the listeners, if something changed. */
   publish(): void {
-    if (!this.#isDirty) return;
-    this.#isDirty = false;
-    this.#watched.set(Object.freeze({ ...this.#about, messages: this.#messages }));
+    this.getSnapshot();
     this.#watched.publish();
   }
 

@@ -9,6 +9,11 @@ export class Tokens {
     this.#source = source;
   }
 
+  /** The text that is the token each time, if nobody needs to be asked. */
+  get text(): string | undefined {
+    return typeof this.#source === 'string' ? this.#source : undefined;
+  }
+
   /** Returns the token that `next` will return. Asks for it once, however often it is called. */
   peek(): Promise<string> {
     this.#peeked ??= this.#ask();

@@ -22,11 +22,8 @@ export async function userOf(tokens: Tokens, url: string, signal: AbortSignal): 
   const remembered = lastUser(url);
   let cause: unknown;
   try {
-    const token = await within(
-      remembered === undefined ? USER_TIMEOUT_MS : USER_PATIENCE_MS,
-      signal,
-      tokens.peek(),
-    );
+    const patience = remembered === undefined ? USER_TIMEOUT_MS : USER_PATIENCE_MS;
+    const token = tokens.text ?? (await within(patience, signal, tokens.peek()));
     const subject = subjectOf(token);
     if (subject !== undefined) return subject;
   } catch (error) {
