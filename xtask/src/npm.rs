@@ -52,6 +52,11 @@ pub(crate) fn build_example() -> Result<String, String> {
     run(&mut npm_in(&paths::example(), &["run", "build"]))
 }
 
+/// Formatting, lints and types of the example app.
+pub(crate) fn check_example() -> Result<String, String> {
+    run(&mut npm_in(&paths::example(), &["run", "check"]))
+}
+
 /// The facade's tests.
 pub(crate) fn test() -> Result<String, String> {
     run(&mut npm(&["test"]))

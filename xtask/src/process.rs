@@ -45,9 +45,13 @@ pub(crate) fn run(command: &mut Command) -> Result<String, String> {
             Ok(line) => output.extend([line.as_str(), "\n"]),
             Err(RecvTimeoutError::Disconnected) => break,
             Err(RecvTimeoutError::Timeout) => {
-                let doing = output.lines().next_back().unwrap_or("no output yet").trim();
+                let mut said = output.lines().rev().map(str::trim);
+                let doing = said
+                    .find(|line| !line.is_empty())
+                    .unwrap_or("no output yet");
                 println!("    {} s: {doing:.80}", started.elapsed().as_secs());
-                next_sign += SIGN_OF_LIFE;
+                // From now: on a machine that was asleep, or busy, one sign is enough.
+                next_sign = started.elapsed() + SIGN_OF_LIFE;
             }
         }
     }

@@ -20,6 +20,8 @@ pub(crate) fn run() -> Result<(), String> {
     steps.check("the core: pkg/", wasm::build);
     steps.check("the npm package: js/dist/", npm::build);
     steps.check("biome and tsc", npm::check);
+    steps.check("the example: biome and tsc", npm::check_example);
+    steps.check("the example: build", npm::build_example);
     steps.tests("vitest", npm::test);
     steps.tests("the packed package in fresh apps", npm::test_packaging);
     steps.finish()

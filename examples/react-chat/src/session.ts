@@ -1,32 +1,29 @@
 import { createClient, type DmClient } from '@rejoinder/client';
 
-const sessions = new Map<string, DmClient>();
+const clients = new Map<string, DmClient>();
 
 /**
- * The client of one person, connected.
+ * The client of one person.
  *
  * An ordinary app has one person and uses `getWebSocketClient()`; this one shows two on one page.
  * The clients outlive the components, so nothing is torn down when a component is shown anew.
  */
-export function sessionOf(userId: string): DmClient {
-  let client = sessions.get(userId);
-  if (!client) {
-    // Named here so that the stored messages are found before the gateway is reached.
-    client = createClient({ userId });
-    sessions.set(userId, client);
-    connect(client, userId);
-  }
+export function clientOf(userId: string): DmClient {
+  const client = clients.get(userId) ?? createClient({ userId, ...gatewayOfAddress() });
+  clients.set(userId, client);
   return client;
 }
 
+/** A token that a gateway takes with `--dev` only. A real app asks its own server for one. */
+export function tokenOf(userId: string): string {
+  return `dev:${userId}`;
+}
+
 /**
- * Connects, or tries again at once.
- *
- * The token is one that a gateway takes with `--dev` only. A real app asks its own server here.
+ * The gateway is where the page comes from, at `/ws`; with `?socket-port=` it is reached through
+ * another port of the same machine, as when a proxy stands between them.
  */
-export function connect(client: DmClient, userId: string): void {
-  client.connect(`dev:${userId}`).catch((error: unknown) => {
-    // The connection's state says it to the user.
-    console.error(error);
-  });
+function gatewayOfAddress(): { readonly url?: string } {
+  const port = new URLSearchParams(location.search).get('socket-port');
+  return port && /^\d{1,5}$/.test(port) ? { url: `ws://${location.hostname}:${port}/ws` } : {};
 }

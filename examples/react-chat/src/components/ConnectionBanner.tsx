@@ -13,29 +13,34 @@ const PATIENCE_MS = 700;
 interface ConnectionBannerProps {
   readonly userId: string;
   readonly connection: ConnectionSnapshot;
+  readonly startProblem: string;
   readonly retry: () => void;
 }
 
 /** Why there is no connection, when the next attempt begins and what waits for it. */
-export function ConnectionBanner({ userId, connection, retry }: ConnectionBannerProps) {
+export function ConnectionBanner(props: ConnectionBannerProps) {
+  const { userId, connection, startProblem, retry } = props;
   const { state, nextAttemptAt, queueLength } = connection;
-  const isTrying = state === 'idle' || state === 'connecting';
+  const isTrying = !startProblem && (state === 'idle' || state === 'connecting');
   const isShown = useDelayed(state !== 'connected', PATIENCE_MS);
   const now = useNow(500, isShown && nextAttemptAt !== undefined);
-  const problem = connectionProblem(connection);
+  const current = startProblem || connectionProblem(connection);
+  const [last, setLast] = useState('');
+  if (!isTrying && last !== current) setLast(current);
+  // During the next attempt the reason stays: a banner that changes each second tells less.
+  const problem = isTrying && last ? last : current;
   const queue = waiting(queueLength);
   useAnnouncement(
     isShown ? [`${nameOf(userId)}: ${problem}`, queue].filter(Boolean).join('. ') : '',
   );
   if (!isShown) return null;
-  const next = nextAttemptAt && `Next attempt in ${secondsUntil(nextAttemptAt, now)} s`;
+  const isCalm = isTrying && !last;
+  const wait = nextAttemptAt && `Next attempt in ${secondsUntil(nextAttemptAt, now)} s`;
+  const next = isTrying && last ? 'Trying now …' : wait;
   const details = [next, queue].filter(Boolean).join(' · ');
   return (
-    <div
-      className={`banner banner-${isTrying ? 'connecting' : state}`}
-      data-testid="connection-banner"
-    >
-      <Icon name={isTrying ? 'wifi' : 'cut'} />
+    <div className={`banner banner-${isCalm ? 'calm' : state}`} data-testid="connection-banner">
+      <Icon name={isCalm ? 'wifi' : 'cut'} />
       <p>
         <strong>{problem}</strong>
         {details && <span>{details}</span>}

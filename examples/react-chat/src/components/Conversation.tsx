@@ -15,12 +15,15 @@ interface ConversationProps {
 /** One open conversation: who, what was said, and the place to answer. */
 export function Conversation({ userId, threadId, partnerId, goBack }: ConversationProps) {
   const dm = useWebSocketDm(threadId);
-  const { sendMessage, sendTyping } = dm;
+  const { sendMessage, sendTyping, retry, discard } = dm;
   const send = useCallback((body: string) => sendMessage(threadId, body), [sendMessage, threadId]);
   const setTyping = useCallback(
     (isTyping: boolean) => sendTyping(threadId, isTyping),
     [sendTyping, threadId],
   );
+  // They fail only together with the whole client, which the banner tells.
+  const retryAgain = useCallback((id: string) => void retry(id).catch(console.error), [retry]);
+  const takeBack = useCallback((id: string) => void discard(id).catch(console.error), [discard]);
   return (
     <div className="conversation">
       <ConversationHeader
@@ -47,8 +50,8 @@ export function Conversation({ userId, threadId, partnerId, goBack }: Conversati
           hasOlder={dm.hasOlder}
           isLoadingOlder={dm.isLoadingOlder}
           loadOlder={dm.loadOlder}
-          retry={dm.retry}
-          discard={dm.discard}
+          retry={retryAgain}
+          discard={takeBack}
         />
       )}
       <Composer

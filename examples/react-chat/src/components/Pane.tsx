@@ -1,10 +1,11 @@
 import type { DmClient } from '@rejoinder/client';
 import { DmProvider, useConnection } from '@rejoinder/client/react';
 import { useCallback, useMemo, useRef } from 'react';
+import { useConnect } from '../hooks/useConnect.js';
 import { useFocusOnChange } from '../hooks/useFocusOnChange.js';
 import { useRemembered } from '../hooks/useRemembered.js';
 import { colourOf, nameOf, threadOf } from '../people.js';
-import { connect, sessionOf } from '../session.js';
+import { clientOf, tokenOf } from '../session.js';
 import { ConnectionBanner } from './ConnectionBanner.js';
 import { Conversation } from './Conversation.js';
 import { PaneHeader } from './PaneHeader.js';
@@ -20,7 +21,7 @@ interface PaneProps {
 
 /** The whole chat of one person, with a client of its own. */
 export function Pane(props: PaneProps) {
-  const client = useMemo(() => sessionOf(props.userId), [props.userId]);
+  const client = useMemo(() => clientOf(props.userId), [props.userId]);
   return (
     <DmProvider client={client}>
       <Chat {...props} client={client} />
@@ -31,6 +32,7 @@ export function Pane(props: PaneProps) {
 /** What the client of a pane has to show. */
 function Chat({ userId, partnerId, isAlone, client }: PaneProps & { readonly client: DmClient }) {
   const connection = useConnection();
+  const { retry, startProblem } = useConnect(client, tokenOf(userId));
   const [openPartnerId, open] = useRemembered(`open ${userId}`, partnerId);
   const pane = useRef<HTMLElement>(null);
   useFocusOnChange(pane, openPartnerId);
@@ -52,7 +54,8 @@ function Chat({ userId, partnerId, isAlone, client }: PaneProps & { readonly cli
       <ConnectionBanner
         userId={userId}
         connection={connection}
-        retry={() => connect(client, userId)}
+        startProblem={startProblem}
+        retry={retry}
       />
       {connection.storage === 'memory' && <StorageWarning reason={connection.storageReason} />}
       <div className="pane-body" data-view={openPartnerId ? 'conversation' : 'list'}>
