@@ -65,7 +65,7 @@ export class Lifecycle implements SessionOwner, ViewOwner {
       const isNobodys = signal.aborted && error === signal.reason;
       // Nobody knows whom this call was for, so it is as if only the later one had been made.
       if (isNobodys && later) return this.#attempt(later);
-      if (!isNobodys && !later) this.#startFailed(error);
+      if (!isNobodys && !later && !this.#isDisposed) this.#startFailed(error);
       throw error;
     }
   }
