@@ -101,6 +101,9 @@ async fn text_that_is_no_unicode_arrives_mended_everywhere() {
     assert_eq!(row["body"], "a\u{fffd}b");
     assert_eq!(row["attachments"][0]["name"], "a\u{fffd}b");
     assert_eq!(row["attachments"][0]["url"], "a\u{fffd}b");
+    // As it was given to `send`.
+    let expected = ["mimeType", "name", "sizeBytes", "url"];
+    assert_eq!(names(&row["attachments"][0]), expected);
 }
 
 #[wasm_bindgen_test]

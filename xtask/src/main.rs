@@ -6,6 +6,7 @@
 
 mod browser_tests;
 mod demo;
+mod e2e;
 mod fresh;
 mod install;
 mod npm;

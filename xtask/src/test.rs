@@ -1,6 +1,6 @@
 //! The command `test`: everything, cheap checks first.
 
-use crate::{browser_tests, install, npm, rust, steps::Steps, tidy, wasm};
+use crate::{browser_tests, e2e, install, npm, rust, steps::Steps, tidy, wasm};
 
 /// Runs every step, also after one has failed, so that one run shows all there is to mend.
 pub(crate) fn run() -> Result<(), String> {
@@ -21,8 +21,8 @@ pub(crate) fn run() -> Result<(), String> {
     steps.check("the npm package: js/dist/", npm::build);
     steps.check("biome and tsc", npm::check);
     steps.check("the example: biome and tsc", npm::check_example);
-    steps.check("the example: build", npm::build_example);
     steps.tests("vitest", npm::test);
     steps.tests("the packed package in fresh apps", npm::test_packaging);
+    steps.tests("two people in real browsers, end to end", e2e::run);
     steps.finish()
 }
