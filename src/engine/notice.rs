@@ -8,7 +8,7 @@ use rejoinder_protocol::{
     Attachment, ClientMsgId, ErrorCode, SequenceNumber, ServerMsgId, ThreadId, ThreadSummary,
     UnixMillis, UserId,
 };
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 /// News for the application.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
@@ -198,6 +198,7 @@ pub struct Row {
     /// The text.
     pub body: String,
     /// The attachments.
+    #[serde(serialize_with = "shown_attachments")]
     pub attachments: Vec<Attachment>,
     /// When it was committed; until then, when the user sent it by the device's clock.
     pub sent_at: UnixMillis,
@@ -208,6 +209,24 @@ pub struct Row {
     pub is_deleted: bool,
     /// Where it stands on its way.
     pub delivery: Delivery,
+}
+
+/// On the wire and in storage attachments are spelled as everything is there.
+fn shown_attachments<S: Serializer>(all: &[Attachment], serializer: S) -> Result<S::Ok, S::Error> {
+    #[derive(Serialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Shown<'a> {
+        name: &'a str,
+        mime_type: &'a str,
+        size_bytes: u64,
+        url: &'a str,
+    }
+    serializer.collect_seq(all.iter().map(|one| Shown {
+        name: &one.name,
+        mime_type: &one.mime_type,
+        size_bytes: one.size_bytes,
+        url: &one.url,
+    }))
 }
 
 /// Where a message stands on its way.
