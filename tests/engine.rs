@@ -23,3 +23,5 @@ mod sending;
 #[path = "engine/storing.rs"]
 mod storing;
 mod story;
+#[path = "engine/transactions.rs"]
+mod transactions;

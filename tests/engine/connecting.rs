@@ -275,6 +275,40 @@ fn a_late_timer_lets_waiting_input_go_first() {
 }
 
 #[test]
+fn a_probe_whose_answer_waits_behind_a_late_timer_is_not_given_up() {
+    let mut alice = Script::live(0);
+    alice.browser.pass(50_000);
+    assert_eq!(alice.take(), [ClientFrame::Ping]);
+    // The page was frozen; the answer arrived meanwhile and waits behind the timer.
+    alice.browser.set_time(Millis(70_000));
+    alice.browser.feed(Input::Woke);
+    assert_eq!(state(&alice), ConnectionState::Connected);
+    alice.say(&ServerFrame::Pong);
+    alice.browser.pass(2_000);
+    assert_eq!(state(&alice), ConnectionState::Connected);
+}
+
+#[test]
+fn a_connection_that_is_lost_at_once_does_not_shorten_the_wait() {
+    let mut longest = 0;
+    let mut alice = Script::live(0);
+    for _ in 0..12 {
+        alice.lose();
+        let notice = alice.browser.screen.connection.clone().unwrap();
+        let next = notice.next_attempt_at.unwrap().get() - alice.browser.now.wall.get();
+        longest = longest.max(next);
+        alice.wait_for_attempt();
+        alice.accept();
+    }
+    assert!(longest > 10_000, "{longest}");
+    alice.browser.pass(30_000);
+    alice.lose();
+    let notice = alice.browser.screen.connection.clone().unwrap();
+    let next = notice.next_attempt_at.unwrap().get() - alice.browser.now.wall.get();
+    assert!(next <= 2_000, "a stable one does: {next}");
+}
+
+#[test]
 fn what_belongs_to_an_older_attempt_is_dropped() {
     let mut alice = Script::live(1);
     let old = alice.attempt;
