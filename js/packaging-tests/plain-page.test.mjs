@@ -32,23 +32,23 @@ after(async () => {
 });
 
 test('an import map is enough', async () => {
-  assert.deepEqual(await load({}), { outcome: 'hello', inline: false });
+  assert.deepEqual(await load({}), { outcome: 'hello on disk', inline: false });
 });
 
 test('a server that answers the .wasm with its index page', async () => {
   const server = { answer: (path) => path.endsWith('.wasm') && page };
-  assert.deepEqual(await load(server), { outcome: 'hello', inline: true });
+  assert.deepEqual(await load(server), { outcome: 'hello on disk', inline: true });
 });
 
 test("a policy with 'wasm-unsafe-eval' is enough", async () => {
   const policy = "script-src 'self' 'unsafe-inline' 'wasm-unsafe-eval'; connect-src 'self'";
-  assert.deepEqual(await load({ policy }), { outcome: 'hello', inline: false });
+  assert.deepEqual(await load({ policy }), { outcome: 'hello on disk', inline: false });
 });
 
 test('a policy that forbids the fetch', async () => {
   const policy =
     "script-src 'self' 'unsafe-inline' 'wasm-unsafe-eval'; connect-src wss://example.org";
-  assert.deepEqual(await load({ policy }), { outcome: 'hello', inline: true });
+  assert.deepEqual(await load({ policy }), { outcome: 'hello on disk', inline: true });
 });
 
 test("a policy without 'wasm-unsafe-eval' is named", async () => {
@@ -57,8 +57,53 @@ test("a policy without 'wasm-unsafe-eval' is named", async () => {
   assert.match(outcome, /^csp_forbids_wasm: .*add 'wasm-unsafe-eval'/);
 });
 
+test('a panic ends the client, says so once, and loses no promise', async () => {
+  const told = await load({}, async () => {
+    const dist = '/node_modules/@rejoinder/client/dist';
+    const { createClient } = await import(`${dist}/index.js`);
+    const { plantedPanic } = await import(`${dist}/rejoinder.js`);
+    const client = createClient({ url: 'ws://127.0.0.1:47999/ws', userId: 'alice' });
+    await client.connect('dev:alice');
+    const heard = [];
+    client.on('error', (error) => heard.push(error.code));
+    const code = (promise) =>
+      promise.then(
+        () => 'resolved',
+        (error) => error.code,
+      );
+    const waiting = code(client.sendMessage('alice|bob', 'waiting', []));
+    let thrown;
+    try {
+      plantedPanic();
+    } catch (error) {
+      thrown = error.constructor.name;
+    }
+    return {
+      thrown,
+      waiting: await waiting,
+      heard,
+      state: client.connection.getSnapshot().state,
+      later: await code(client.sendMessage('alice|bob', 'later', [])),
+    };
+  });
+  assert.deepEqual(told.outcome, {
+    thrown: 'RuntimeError',
+    waiting: 'panic',
+    heard: ['panic'],
+    state: 'failed',
+    later: 'panic',
+  });
+});
+
+/** Stores a message in the page. */
+const roundTrip = () =>
+  window.rejoinderTest.roundTrip().then(
+    ({ durability, after }) => `${after} on ${durability}`,
+    (error) => `${error.code}: ${error.message}`,
+  );
+
 /** What the page made of a server with these habits, and whether it took the built-in copy. */
-async function load({ answer, policy }) {
+async function load({ answer, policy }, act = roundTrip) {
   const requested = [];
   const server = createServer((request, response) => {
     requested.push(request.url);
@@ -79,12 +124,7 @@ async function load({ answer, policy }) {
   try {
     await browser.open(`http://127.0.0.1:${server.address().port}/`);
     await browser.waitFor('the page has started', () => window.rejoinderTest !== undefined);
-    const outcome = await browser.run(() =>
-      window.rejoinderTest.roundTrip().then(
-        ({ after }) => after,
-        (error) => `${error.code}: ${error.message}`,
-      ),
-    );
+    const outcome = await browser.run(act);
     return { outcome, inline: requested.some((url) => url.endsWith('/inline.js')) };
   } finally {
     await browser.close();

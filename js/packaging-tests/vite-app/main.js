@@ -1,33 +1,30 @@
-import { loadCore } from '@rejoinder/client';
+import { createClient } from '@rejoinder/client';
 
-/** Reads what an earlier visit stored, then stores something: the tests watch both. */
+/** Nobody listens there: what is tried here works without a gateway. */
+const url = 'ws://127.0.0.1:47999/ws';
+const threadId = 'alice|bob';
+
+/** Reads what an earlier visit left in the outbox, then leaves something there: the tests watch both. */
 async function roundTrip() {
-  const core = await loadCore();
-  const client = await core.guard(core.exports.Client.open('packaging'));
-  const text = (bytes) => bytes && new TextDecoder().decode(bytes);
-  const before = text(await core.guard(client.get('greeting')));
-  await core.guard(client.put('greeting', new TextEncoder().encode('hello')));
-  const after = text(await core.guard(client.get('greeting')));
-  return { before, after };
-}
-
-async function panic() {
-  const core = await loadCore();
-  const heard = [];
-  core.onFailure((failure) => heard.push(failure.code));
-  const waiting = core.guard(new Promise(() => {})).catch((failure) => failure.code);
-  let thrown;
+  const client = createClient({ url, userId: 'alice' });
   try {
-    core.exports.plantedPanic();
-  } catch (error) {
-    thrown = error.constructor.name;
+    await client.connect('dev:alice');
+    const thread = client.thread(threadId);
+    const leave = thread.subscribe(() => {});
+    await until(() => thread.getSnapshot().isLoaded);
+    const bodies = () => thread.getSnapshot().messages.map(({ body }) => body);
+    const before = bodies();
+    const { durability } = await client.sendMessage(threadId, 'hello', []);
+    const after = bodies();
+    leave();
+    return { before, durability, after };
+  } finally {
+    client.dispose();
   }
-  return {
-    thrown,
-    waiting: await waiting,
-    heard,
-    later: await core.exports.Client.open('packaging').catch((error) => error.message),
-  };
 }
 
-window.rejoinderTest = { roundTrip, panic };
+async function until(isTrue) {
+  while (!isTrue()) await new Promise((resolve) => setTimeout(resolve, 10));
+}
+
+window.rejoinderTest = { roundTrip };
