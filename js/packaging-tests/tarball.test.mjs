@@ -13,7 +13,9 @@ before(() => {
   consumer = temporaryFolder();
   packed = pack(consumer.path);
   writeFileSync(join(consumer.path, 'package.json'), '{ "private": true, "type": "module" }');
-  npm(consumer.path, 'install', '--no-save', '--prefer-offline', packed.tarball);
+  // Who imports `./react` has React's types; what else is imported does without.
+  const types = `@types/react@${JSON.parse(readFileSync(join(js, 'package.json'), 'utf8')).devDependencies['@types/react']}`;
+  npm(consumer.path, 'install', '--no-save', '--prefer-offline', packed.tarball, types);
 });
 
 after(() => consumer?.remove());
