@@ -213,8 +213,8 @@ export class Lifecycle implements SessionOwner, ViewOwner {
     }
   }
 
-  take(session: Session, notices: readonly Notice[]): void {
-    if (session === this.#session) this.view.take(notices);
+  take(notices: readonly Notice[]): void {
+    this.view.take(notices);
   }
 
   tokenMissing(cause: unknown): void {

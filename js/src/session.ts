@@ -8,7 +8,7 @@ import { subjectOf } from './user.js';
 /** What a session tells its client. */
 export interface SessionOwner {
   /** What the core has told: all of it belongs together. */
-  take(session: Session, notices: readonly Notice[]): void;
+  take(notices: readonly Notice[]): void;
   /** The token function brought no token. */
   tokenMissing(cause: unknown): void;
   /** The core has stopped for good. */
@@ -75,7 +75,6 @@ export class Session {
   /** Disconnects until the next `connect`. */
   disconnect(): void {
     this.do((core) => core.disconnect());
-    this.#state = 'idle';
     this.#attempts.forEach(({ resolve }) => {
       resolve();
     });
@@ -155,7 +154,7 @@ export class Session {
         this.#discards.delete(notice.clientMsgId);
       }
     }
-    this.#owner.take(this, notices);
+    this.#owner.take(notices);
   }
 
   #connectionChanged({ state }: ConnectionNotice): void {

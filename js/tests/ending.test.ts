@@ -211,6 +211,9 @@ describe('what goes wrong by itself', () => {
     page.core.tell(connection('alice'));
     const isOver = code !== 'storage_unavailable';
     expect(client.lastError === undefined).toBe(isOver);
+    page.core.tell(connection('alice', change));
+    expect(client.lastError?.code).toBe(code);
+    expect(log.flatMap((spy) => spy.mock.calls)).toHaveLength(1);
   });
 
   test('a gateway that restarts is no error', async () => {

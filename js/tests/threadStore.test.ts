@@ -178,6 +178,16 @@ describe('the snapshot', () => {
     expect(after.messages[0]).toBe(row);
   });
 
+  test('a row that was removed is gone, and not kept', () => {
+    const { store } = open();
+    take(store, appended('t', 0, message('a')));
+    const removal = { removed: ['a'], splice: { at: 0, deleteCount: 1, insert: [] } };
+    take(store, delta('t', removal));
+    expect(store.getSnapshot().messages).toEqual([]);
+    take(store, delta('t', { splice: { at: 0, deleteCount: 0, insert: ['a'] } }));
+    expect(store.getSnapshot().messages).toEqual([]);
+  });
+
   test('is empty again for another user', () => {
     const { store } = open();
     take(store, appended('t', 0, message('a')), delta('t', { meta: meta() }));
