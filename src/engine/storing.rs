@@ -129,6 +129,8 @@ impl Engine {
             .get(thread_id)
             .and_then(|thread| thread.log.as_ref());
         let Some((epoch, reset_count)) = log.and_then(|log| log.stored.clone()) else {
+            // Nothing of the thread is stored that could be continued, but the outbox is.
+            self.delete_entries(settled, effects);
             return;
         };
         let Applied {
