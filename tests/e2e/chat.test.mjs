@@ -129,3 +129,50 @@ test('three messages written offline survive a reload and arrive once, in order'
   await shows(alice, [...before, ...written, 'I got all three.'], 'sent');
   await shows(bob, [...before, ...written, 'I got all three.'], 'sent');
 });
+
+test('a new device shows the newest messages, and older ones without a jump', async () => {
+  for (let number = 1; number <= 70; number += 1) await write(alice, `line ${number}.`);
+  await alice.waitFor('all 76 are stored', () => {
+    const rows = [...document.querySelectorAll('[data-message-id]')];
+    return rows.length === 76 && rows.every((row) => row.dataset.status === 'sent');
+  });
+  const device = await driver.session();
+  try {
+    await device.open(`${gateway.url}/?user=bob`);
+    await device.waitFor('the newest 50', () => {
+      const rows = document.querySelectorAll('[data-message-id]');
+      return rows.length === 50 && rows[49].textContent.includes('line 70.');
+    });
+    // Up to where the first message is in view: older ones are fetched and put above it.
+    const before = await device.run(async () => {
+      const rows = () => [...document.querySelectorAll('[data-message-id]')];
+      const first = rows()[0];
+      let view = first.parentElement;
+      while (view && !(view.scrollHeight > view.clientHeight + 1)) view = view.parentElement;
+      view.scrollTop = 0;
+      window.anchor = first;
+      window.anchorTop = first.getBoundingClientRect().top;
+      return { id: first.dataset.messageId };
+    });
+    await device.waitFor('all 76', () => {
+      return document.querySelectorAll('[data-message-id]').length === 76;
+    });
+    const after = await device.run(async () => {
+      await new Promise((resolve) => requestAnimationFrame(() => setTimeout(resolve, 100)));
+      const top = window.anchor.getBoundingClientRect().top;
+      return {
+        isSameElement: window.anchor.isConnected,
+        id: window.anchor.dataset.messageId,
+        moved: Math.abs(top - window.anchorTop),
+        isLast: [...document.querySelectorAll('[data-message-id]')].at(-1)?.textContent,
+      };
+    });
+    await picture(device, 'older');
+    assert.equal(after.id, before.id);
+    assert.ok(after.isSameElement, 'the message was rendered anew');
+    assert.ok(after.moved <= 2, `the message that was read moved by ${after.moved} px`);
+    assert.match(after.isLast, /line 70\./);
+  } finally {
+    await device.close();
+  }
+});
