@@ -188,6 +188,7 @@ impl Engine {
         if epoch_changed {
             // An acknowledgement of another history says nothing about this one.
             self.outbox.iter_mut().for_each(|entry| entry.ack = None);
+            self.forget_inbox();
         }
         for thread in self.threads.values_mut() {
             if thread.log.is_some() && epoch_changed {

@@ -21,7 +21,7 @@ pub(crate) struct Inbox {
 }
 
 impl Inbox {
-    /// Takes one thread's news. Returns whether it is newer than what is known.
+    /// Takes one thread's news, unless newer is known.
     fn merge(&mut self, summary: ThreadSummary) {
         let known = self.threads.get(&summary.thread_id);
         if known.is_some_and(|known| known.revision > summary.revision) {
@@ -75,10 +75,13 @@ impl Engine {
         }
     }
 
-    pub(super) fn handle_inbox(&mut self, page: InboxPage, epoch_changed: bool) {
-        if epoch_changed {
-            self.inbox.threads.clear();
-        }
+    /// Another history of the database: what was listed may never have happened in it.
+    pub(super) fn forget_inbox(&mut self) {
+        self.inbox.threads.clear();
+        self.inbox.is_dirty = true;
+    }
+
+    pub(super) fn handle_inbox(&mut self, page: InboxPage) {
         for summary in page.threads {
             self.inbox.merge(summary);
         }

@@ -42,7 +42,7 @@ impl Engine {
             ServerFrame::Error(error) => self.handle_error(&error, effects),
             ServerFrame::Goodbye(goodbye) => self.handle_goodbye(goodbye),
             ServerFrame::History(page) => self.handle_history(&page, effects),
-            ServerFrame::Inbox(page) => self.handle_inbox(page, false),
+            ServerFrame::Inbox(page) => self.handle_inbox(page),
             ServerFrame::Live(live) => self.handle_live(&live),
             ServerFrame::Page(page) => self.handle_page(&page, effects),
             ServerFrame::Ping => {

@@ -322,10 +322,12 @@ impl Engine {
             .own_typing
             .is_some_and(|own| now.since(own.renewed_at) < TYPING_INTERVAL_MS);
         // Renewed rarely; ended at once, but only if somebody was told of the beginning.
-        if is_typing == is_fresh && (is_typing || thread.own_typing.is_none()) {
-            return;
-        }
-        if !is_typing && thread.own_typing.is_none() {
+        let is_nothing_new = if is_typing {
+            is_fresh
+        } else {
+            thread.own_typing.is_none()
+        };
+        if is_nothing_new {
             return;
         }
         thread.own_typing = is_typing.then_some(OwnTyping { renewed_at: now });
