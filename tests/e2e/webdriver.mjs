@@ -1,7 +1,10 @@
 // A small WebDriver client over plain fetch: one way to drive every browser engine.
 import { spawn } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { once } from 'node:events';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 /** The capabilities that the wasm-pack tests use too. */
@@ -52,7 +55,11 @@ export async function eventually(what, probe, { withinMs = 20_000 } = {}) {
 export async function startDriver(engine = 'chromium') {
   const { driver, args, capabilities } = engines[engine];
   const port = await freePort();
-  const child = spawn(driver, args(port), { stdio: 'ignore' });
+  // Drivers forget to delete the profiles of their browsers, megabytes each.
+  const folder = mkdtempSync(join(tmpdir(), 'rejoinder-browser-'));
+  const env = { ...process.env, TMPDIR: folder };
+  const child = spawn(driver, args(port), { stdio: 'ignore', env });
+  const sessions = new Set();
   const failed = new Promise((_, reject) => {
     child.once('error', (error) => reject(new Error(`${driver} does not start: ${error.message}`)));
   });
@@ -65,24 +72,41 @@ export async function startDriver(engine = 'chromium') {
     async session() {
       const alwaysMatch = { ...capabilities, timeouts: { script: 60_000 } };
       const { sessionId } = await call(base, 'POST', '/session', { capabilities: { alwaysMatch } });
-      return new Session(`${base}/session/${sessionId}`);
+      const session = new Session(`${base}/session/${sessionId}`, () => sessions.delete(session));
+      sessions.add(session);
+      return session;
     },
-    stop() {
-      if (child.exitCode !== null || child.signalCode !== null) return;
-      return new Promise((resolve) => {
-        child.once('exit', resolve);
+    /** Ends the driver and every browser that is still open. */
+    async stop() {
+      // A browser that has crashed cannot be closed any more.
+      await Promise.allSettled([...sessions].map((session) => session.close()));
+      if (child.exitCode === null && child.signalCode === null) {
+        const exited = once(child, 'exit');
         child.kill();
-      });
+        await exited;
+      }
+      await remove(folder);
     },
   };
+}
+
+/** Removes a folder that a browser may still write to: its processes outlive its session a little. */
+function remove(folder) {
+  return eventually(`${folder} is gone`, async () => {
+    rmSync(folder, { recursive: true, force: true });
+    await sleep(250);
+    return !existsSync(folder);
+  });
 }
 
 /** One browser with a profile of its own. */
 class Session {
   #base;
+  #forget;
 
-  constructor(base) {
+  constructor(base, forget) {
     this.#base = base;
+    this.#forget = forget;
   }
 
   /** Navigates to `url` and waits until the page has loaded. */
@@ -117,6 +141,7 @@ class Session {
   }
 
   async close() {
+    this.#forget();
     await call(this.#base, 'DELETE', '');
   }
 }
@@ -127,6 +152,7 @@ async function call(base, method, path, body) {
     ...(body && { body: JSON.stringify(body), headers: { 'content-type': 'application/json' } }),
   });
   const { value } = await response.json();
-  if (!response.ok) throw new Error(`WebDriver ${method} ${path}: ${value.error}: ${value.message}`);
+  if (!response.ok)
+    throw new Error(`WebDriver ${method} ${path}: ${value.error}: ${value.message}`);
   return value;
 }

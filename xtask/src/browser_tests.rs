@@ -3,6 +3,7 @@
 use crate::{
     paths,
     process::{command, run},
+    scratch::Scratch,
     supervisor::Supervisor,
     wasm::wasm_pack,
 };
@@ -32,5 +33,8 @@ pub(crate) fn run_all() -> Result<String, String> {
     )?;
     tests.env("REJOINDER_SUPERVISOR", supervisor.url());
     tests.env("WASM_BINDGEN_TEST_TIMEOUT", TIMEOUT);
+    // The test runner kills its browsers, which leave their profiles behind, megabytes each.
+    let profiles = Scratch::new("browser")?;
+    tests.env("TMPDIR", profiles.path());
     run(&mut tests)
 }

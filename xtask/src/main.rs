@@ -13,6 +13,7 @@ mod npm;
 mod paths;
 mod process;
 mod rust;
+mod scratch;
 mod size;
 mod steps;
 mod supervisor;
