@@ -30,9 +30,7 @@ export function ConnectionBanner(props: ConnectionBannerProps) {
   // During the next attempt the reason stays: a banner that changes each second tells less.
   const problem = isTrying && last ? last : current;
   const queue = waiting(queueLength);
-  useAnnouncement(
-    isShown ? [`${nameOf(userId)}: ${problem}`, queue].filter(Boolean).join('. ') : '',
-  );
+  useAnnouncement(useNews(userId, isShown, [problem, queue].filter(Boolean).join('. ')));
   if (!isShown) return null;
   const isCalm = isTrying && !last;
   const wait = nextAttemptAt && `Next attempt in ${secondsUntil(nextAttemptAt, now)} s`;
@@ -42,8 +40,7 @@ export function ConnectionBanner(props: ConnectionBannerProps) {
     <div className={`banner banner-${isCalm ? 'calm' : state}`} data-testid="connection-banner">
       <Icon name={isCalm ? 'wifi' : 'cut'} />
       <p>
-        <strong>{problem}</strong>
-        {details && <span>{details}</span>}
+        <strong>{problem}</strong> {details && <span>{details}</span>}
       </p>
       {state === 'failed' && (
         <button type="button" className="banner-button" onClick={() => location.reload()}>
@@ -57,6 +54,14 @@ export function ConnectionBanner(props: ConnectionBannerProps) {
       )}
     </div>
   );
+}
+
+/** What to read out: the trouble while it lasts, then that it is over. */
+function useNews(userId: string, isTrouble: boolean, trouble: string): string {
+  const [hadTrouble, setHadTrouble] = useState(false);
+  if (isTrouble && !hadTrouble) setHadTrouble(true);
+  if (isTrouble) return `${nameOf(userId)}: ${trouble}`;
+  return hadTrouble ? `${nameOf(userId)}: connected` : '';
 }
 
 /** `condition`, once it has held for `delayMs`; at once when it ends. */
