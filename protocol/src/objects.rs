@@ -3,7 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Attachment, ClientMsgId, Revision, SequenceNumber, ServerMsgId, ThreadId, UnixMillis, UserId,
+    Attachment, ClientMsgId, PREVIEW_BYTES_MAX, Revision, SequenceNumber, ServerMsgId, ThreadId,
+    UnixMillis, UserId,
 };
 
 /// What a change changed, in its latest state.
@@ -101,4 +102,23 @@ pub struct Preview {
     pub body: String,
     /// When the gateway committed it.
     pub sent_at: UnixMillis,
+}
+
+impl Preview {
+    /// Returns the beginning of a message; `None` if it was deleted.
+    #[must_use]
+    pub fn of(message: &Message) -> Option<Self> {
+        if message.deleted {
+            return None;
+        }
+        let mut end = message.body.len().min(PREVIEW_BYTES_MAX);
+        while !message.body.is_char_boundary(end) {
+            end -= 1;
+        }
+        Some(Self {
+            sender_id: message.sender_id.clone(),
+            body: message.body.get(..end).unwrap_or_default().to_owned(),
+            sent_at: message.sent_at,
+        })
+    }
 }

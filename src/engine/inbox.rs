@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use rejoinder_protocol::{ClientFrame, InboxPage, InboxRequest, ThreadId, ThreadSummary};
+use rejoinder_protocol::{ClientFrame, InboxPage, InboxRequest, Preview, ThreadId, ThreadSummary};
 
 use super::Engine;
 use super::config::{INBOX_LIMIT, INBOX_THREADS_MAX};
@@ -121,11 +121,6 @@ impl Engine {
         };
         let Some(newest) = log.newest() else { return };
         let message = &newest.message;
-        let preview = rejoinder_protocol::Preview {
-            sender_id: message.sender_id.clone(),
-            body: message.body.chars().take(120).collect(),
-            sent_at: message.sent_at,
-        };
         let participants = log
             .participants
             .values()
@@ -137,7 +132,7 @@ impl Engine {
             participants,
             revision: log.revision(),
             sequence_number: message.sequence_number,
-            preview: (!message.deleted).then_some(preview),
+            preview: Preview::of(message),
         });
     }
 

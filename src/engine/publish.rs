@@ -1,6 +1,6 @@
 //! Telling the application what changed, and only that.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use rejoinder_protocol::{Message, ThreadId, UserId};
@@ -96,9 +96,9 @@ impl Engine {
             splice: None,
             meta: None,
         };
-        let changed = pending
-            .iter()
-            .filter(|row| !thread.shown.pending.contains(row));
+        let shown = &thread.shown.pending;
+        let held: BTreeMap<&Arc<str>, &Row> = shown.iter().map(|row| (&row.id, row)).collect();
+        let changed = pending.iter().filter(|row| held.get(&row.id) != Some(row));
         delta.upserted.extend(changed.cloned());
         if list_changed {
             (delta.removed, delta.splice) = splice(thread, &pending);

@@ -1,8 +1,8 @@
 //! What a gateway's frames mean.
 
 use rejoinder_protocol::{
-    Ack, Cancelled, ClientFrame, ClientFrameType, ErrorFrame, ErrorRef, Removed, ServerFrame,
-    TypingNotice, decode_server_frame,
+    Ack, ClientFrame, ClientFrameType, ErrorFrame, ErrorRef, Removed, ServerFrame, TypingNotice,
+    decode_server_frame,
 };
 
 use super::Engine;
@@ -37,7 +37,7 @@ impl Engine {
     fn handle_frame(&mut self, attempt: Attempt, frame: ServerFrame, effects: &mut Vec<Effect>) {
         match frame {
             ServerFrame::Ack(ack) => self.handle_ack(ack, effects),
-            ServerFrame::Cancelled(cancelled) => self.handle_cancelled(&cancelled, effects),
+            ServerFrame::Cancelled(cancelled) => self.cancelled(cancelled.client_msg_id, effects),
             ServerFrame::Change(change) => self.handle_change(&change, effects),
             ServerFrame::Error(error) => self.handle_error(&error, effects),
             ServerFrame::Goodbye(goodbye) => self.handle_goodbye(goodbye),
@@ -75,10 +75,6 @@ impl Engine {
         }
         self.acknowledge(ack, effects);
         self.hint_told(&thread_id);
-    }
-
-    fn handle_cancelled(&mut self, cancelled: &Cancelled, effects: &mut Vec<Effect>) {
-        self.cancelled(cancelled.client_msg_id, effects);
     }
 
     fn handle_error(&mut self, error: &ErrorFrame, effects: &mut Vec<Effect>) {

@@ -2,8 +2,8 @@
 //! taken back.
 
 use rejoinder_protocol::{
-    Ack, Attachment, ClientFrame, ClientMsgId, ContentError, ErrorCode, SEND_BYTES_MAX, Send,
-    ThreadId, check_content, encode,
+    Ack, Attachment, ClientFrame, ClientMsgId, ErrorCode, SEND_BYTES_MAX, Send, ThreadId,
+    check_content, encode,
 };
 
 use super::Engine;
@@ -86,11 +86,12 @@ impl Engine {
     }
 
     fn check_send(&self, send: &Send) -> Result<(), SendRefusal> {
-        check_content(&send.body, &send.attachments).map_err(|error| match error {
-            ContentError::BodyTooLarge(_)
-            | ContentError::TooManyAttachments(_)
-            | ContentError::AttachmentsTooLarge(_) => SendRefusal::TooLarge,
-            ContentError::Nul | ContentError::Size | ContentError::Empty => SendRefusal::Invalid,
+        check_content(&send.body, &send.attachments).map_err(|error| {
+            if error.code() == ErrorCode::TooLarge {
+                SendRefusal::TooLarge
+            } else {
+                SendRefusal::Invalid
+            }
         })?;
         let limit = self.connection.live().map_or(SEND_BYTES_MAX, |live| {
             live.limits.send_bytes_max.min(SEND_BYTES_MAX)

@@ -26,6 +26,8 @@ pub(crate) enum Network {
     Cut,
     /// What the tab says arrives; what it should hear does not, and nothing tells it.
     Deaf,
+    /// What the tab should hear arrives; what it says does not, and nothing tells it.
+    Mute,
 }
 
 struct Tab {
@@ -312,6 +314,9 @@ impl World {
     }
 
     fn carry(&mut self, index: usize, attempt: Attempt, frame: &ClientFrame) {
+        if self.tabs[index].network == Network::Mute {
+            return;
+        }
         if let Some((_, session)) = self.tabs[index].link.filter(|(open, _)| *open == attempt) {
             let text = encode(frame);
             let bytes = text.len();

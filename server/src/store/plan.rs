@@ -9,8 +9,6 @@ mod messages;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use messages::preview;
-
 use std::collections::{BTreeMap, BTreeSet};
 
 use rejoinder_protocol::{

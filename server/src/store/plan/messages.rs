@@ -1,8 +1,8 @@
 //! Sending and cancelling: the rules of the key.
 
 use rejoinder_protocol::{
-    Ack, Change, ClientMsgId, ErrorCode, Message, Object, PREVIEW_BYTES_MAX, Preview, ThreadId,
-    UserId, check_content, encode,
+    Ack, Change, ClientMsgId, ErrorCode, Message, Object, Preview, ThreadId, UserId, check_content,
+    encode,
 };
 use ring::digest::{Context, SHA256};
 
@@ -65,7 +65,7 @@ impl Planner {
             message.clone(),
             payload_hash,
         ));
-        let summary = SummaryChange::Known(preview(&message));
+        let summary = SummaryChange::Known(Preview::of(&message));
         changes.push(Change {
             thread_id: new.thread_id.clone(),
             revision: message.revision,
@@ -143,21 +143,6 @@ impl Planner {
 
 /// Returns how a message shows in a list; `None` for a tombstone.
 #[must_use]
-pub(crate) fn preview(message: &Message) -> Option<Preview> {
-    if message.deleted {
-        return None;
-    }
-    let mut end = message.body.len().min(PREVIEW_BYTES_MAX);
-    while !message.body.is_char_boundary(end) {
-        end -= 1;
-    }
-    Some(Preview {
-        sender_id: message.sender_id.clone(),
-        body: message.body.get(..end).unwrap_or_default().to_owned(),
-        sent_at: message.sent_at,
-    })
-}
-
 fn ack(
     thread_id: &ThreadId,
     client_msg_id: ClientMsgId,

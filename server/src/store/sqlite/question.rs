@@ -2,13 +2,13 @@
 
 use rejoinder_protocol::{
     CATCH_UP_CHANGES_MAX, Cursor, Epoch, HistoryPage, InboxPage, Message, Object, PAGE_BYTES_MAX,
-    PAGE_CHANGES_MAX, Page, RESET_MESSAGES, Reset, Revision, SequenceNumber, Since, ThreadId,
-    ThreadSummary, UserId, encode,
+    PAGE_CHANGES_MAX, Page, Preview, RESET_MESSAGES, Reset, Revision, SequenceNumber, Since,
+    ThreadId, ThreadSummary, UserId, encode,
 };
 use rusqlite::{Connection, params};
 
 use super::{rows, schema};
-use crate::store::plan::{Key, ThreadState, preview};
+use crate::store::plan::{Key, ThreadState};
 use crate::store::{Content, Read, ReadAnswer};
 
 /// Answers a question in one transaction.
@@ -245,7 +245,7 @@ fn summary(
         participants: thread.active(),
         revision: thread.head.revision,
         sequence_number: thread.head.sequence_number,
-        preview: newest.first().and_then(preview),
+        preview: newest.first().and_then(Preview::of),
     })
 }
 
