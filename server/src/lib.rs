@@ -6,9 +6,12 @@
 //! - [`tokens`] says whom a token names.
 //!
 //! `core` uses the words of `store` (commands, questions and their answers), never a store itself;
-//! `store` knows neither of the others.
+//! `store` knows neither of the others. The feature `shell`, on by default, adds the last two; without
+//! it nothing here knows tokio.
 
 pub mod core;
+#[cfg(feature = "shell")]
 pub mod shell;
 pub mod store;
+#[cfg(feature = "shell")]
 pub mod tokens;

@@ -19,7 +19,9 @@ use rejoinder_protocol::{Epoch, UnixMillis};
 pub use command::{Answer, Command, NewMessage, Outcome, Publication, SummaryChange};
 pub use pair::{derived_thread_id, dev_pair};
 pub use read::{Content, Read, ReadAnswer};
-pub use sqlite::{Sqlite, SqliteStore};
+pub use sqlite::Sqlite;
+#[cfg(feature = "shell")]
+pub use sqlite::SqliteStore;
 
 /// What became of a batch: one outcome per command, in order.
 #[derive(Clone, Debug, Eq, PartialEq)]

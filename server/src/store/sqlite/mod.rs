@@ -1,18 +1,20 @@
 //! The store that needs no installation: SQLite in WAL mode, every commit synced to disk.
 //!
-//! [`Sqlite`] is the plain, synchronous face, for simulations and tests; [`SqliteStore`] runs it on
+//! [`Sqlite`] is the plain, synchronous face, for simulations and tests; `SqliteStore` runs it on
 //! threads of its own.
 
 mod question;
 mod rows;
 mod schema;
+#[cfg(feature = "shell")]
 mod service;
 
 use std::path::Path;
 
 use rejoinder_protocol::{Epoch, ErrorCode, UnixMillis};
-use rusqlite::{Connection, OpenFlags, TransactionBehavior};
+use rusqlite::{Connection, TransactionBehavior};
 
+#[cfg(feature = "shell")]
 pub use service::SqliteStore;
 
 use crate::store::plan::{plan, wanted};
@@ -67,8 +69,9 @@ impl Sqlite {
     }
 
     /// Opens one more connection for reading to a file that [`Sqlite::open`] has opened.
+    #[cfg(feature = "shell")]
     fn reader(path: &Path, epoch: &Epoch) -> Result<Self, OpenError> {
-        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let flags = rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY | rusqlite::OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connection = Connection::open_with_flags(path, flags)?;
         schema::configure(&connection)?;
         Ok(Self {

@@ -1,0 +1,6 @@
+//! The invariants, checked where what they speak of happens.
+
+pub mod client;
+pub mod disk;
+pub mod quiet;
+pub mod wire;

@@ -1,0 +1,401 @@
+//! What goes over the connections.
+
+use std::collections::BTreeMap;
+
+use rejoinder_gateway::core::SessionKey;
+use rejoinder_protocol::{
+    Ack, ClientFrame, ClientFrameType, Cursor, DecodeError, Epoch, ErrorCode, ErrorFrame,
+    HistoryPage, Object, PAGE_BYTES_MAX, PAGE_CHANGES_MAX, Page, RESET_MESSAGES, Reset,
+    ServerFrame, Since, ThreadId, ThreadSummary, UserId, decode_server_frame, encode,
+};
+
+use crate::invariant::Invariant;
+use crate::truth::{Key, ThreadTruth, Truth, Wrong};
+use crate::world::World;
+
+/// A token still counts for so long after its end, in milliseconds.
+const LEEWAY_MS: u64 = 30_000;
+/// The gateway's shell looks at deadlines this often, in milliseconds.
+const TICK_MS: u64 = 400;
+
+/// What a session's client was told of a thread.
+#[derive(Debug, Default)]
+struct Told {
+    /// The last revision, if it was told any.
+    last: Option<u64>,
+    /// Where its client asked to continue, and was not answered yet.
+    asked: Vec<Since>,
+}
+
+/// One connection, as seen from between.
+#[derive(Debug)]
+struct Session {
+    user_id: UserId,
+    /// The gateway knows it as this user.
+    welcomed: Option<UserId>,
+    epoch: Option<Epoch>,
+    threads: BTreeMap<ThreadId, Told>,
+    /// When its token ends.
+    ends_at: Option<u64>,
+}
+
+/// Every connection, as seen from between.
+#[derive(Debug, Default)]
+pub struct Wire {
+    sessions: BTreeMap<SessionKey, Session>,
+}
+
+impl Wire {
+    /// A connection of a user begins.
+    pub fn open(&mut self, session: SessionKey, user_id: UserId) {
+        let one = Session {
+            user_id,
+            welcomed: None,
+            epoch: None,
+            threads: BTreeMap::new(),
+            ends_at: None,
+        };
+        self.sessions.insert(session, one);
+    }
+
+    /// A token is verified, which counts for so long.
+    pub fn verified(&mut self, session: SessionKey, now: u64, life_ms: Option<u64>) {
+        if let Some(one) = self.sessions.get_mut(&session) {
+            one.ends_at = life_ms.map(|ms| now + ms);
+        }
+    }
+}
+
+/// An engine sends a frame.
+pub fn transmitted(world: &mut World, page: usize, link: Option<usize>, frame: &ClientFrame) {
+    let user_id = world.pages[page].user_id.clone();
+    let (key, thread_id) = match frame {
+        ClientFrame::Send(send) => (send.client_msg_id, send.thread_id.clone()),
+        ClientFrame::Cancel(cancel) => (cancel.client_msg_id, cancel.thread_id.clone()),
+        _ => return,
+    };
+    let calls = world.ledger.of_key(&user_id, key);
+    let is_asked = calls.iter().any(|sent| sent.thread_id == thread_id);
+    if !is_asked {
+        let detail = format!("page {page} sends {key}, which {user_id} never sent");
+        return world.fail(Invariant::NothingToStrangers, || detail);
+    }
+    let session = link.map(|link| world.links[link].session);
+    let welcomed = session
+        .and_then(|session| world.wire.sessions.get(&session))
+        .and_then(|session| session.welcomed.clone());
+    if welcomed.is_some_and(|welcomed| welcomed != user_id) {
+        let detail = format!("page {page} of {user_id} sends {key} to somebody else's session");
+        return world.fail(Invariant::NothingToStrangers, || detail);
+    }
+    if let ClientFrame::Send(send) = frame
+        && !calls.iter().any(|sent| sent.body == send.body)
+    {
+        let detail = format!("page {page} sends {key} with another text");
+        world.fail(Invariant::NothingToStrangers, || detail);
+    }
+}
+
+/// A frame reaches the gateway.
+pub fn arrived(world: &mut World, session: SessionKey, frame: &Result<ClientFrame, DecodeError>) {
+    let now = world.now;
+    let Some(one) = world.wire.sessions.get_mut(&session) else {
+        return;
+    };
+    let is_late = one.ends_at.is_some_and(|end| now > end + LEEWAY_MS + TICK_MS);
+    match frame {
+        Ok(ClientFrame::Hello(hello)) => {
+            for resume in &hello.resume {
+                let told = one.threads.entry(resume.thread_id.clone()).or_default();
+                told.asked.push(resume.since.clone());
+            }
+        }
+        Ok(ClientFrame::Subscribe(subscribe)) => {
+            let told = one.threads.entry(subscribe.thread_id.clone()).or_default();
+            told.asked.push(subscribe.since.clone());
+        }
+        Ok(_) => {}
+        Err(error) => {
+            let detail = format!("an engine sends what cannot be read: {error:?}");
+            return world.fail(Invariant::NoPanic, || detail);
+        }
+    }
+    if is_late {
+        let detail = format!("{session:?} is still served {frame:?}");
+        world.fail(Invariant::ExpiryEnds, || detail);
+    }
+}
+
+/// The gateway writes a frame.
+pub fn told(world: &mut World, session: SessionKey, text: &str) {
+    let Ok(frame) = decode_server_frame(text) else {
+        return world.fail(Invariant::NoPanic, || format!("unreadable: {text}"));
+    };
+    if let Some(name) = coverage_name(&frame) {
+        world.coverage.see("frame", name);
+    }
+    let Some(one) = world.wire.sessions.get_mut(&session) else {
+        return;
+    };
+    if let ServerFrame::Welcome(welcome) = &frame {
+        one.epoch = Some(welcome.epoch.clone());
+        one.welcomed = Some(welcome.user_id.clone());
+        return;
+    }
+    let Some(user_id) = one.welcomed.clone() else {
+        return;
+    };
+    let truth = one.epoch.as_ref().and_then(|epoch| world.truths.get(epoch));
+    let Some(truth) = truth else {
+        return;
+    };
+    let result = check(truth, one, &user_id, &frame);
+    let result = result.map_err(|(invariant, detail)| {
+        (invariant, format!("{user_id} in {session:?} is told {text}: {detail}"))
+    });
+    world.check(result);
+}
+
+fn coverage_name(frame: &ServerFrame) -> Option<&'static str> {
+    Some(match frame {
+        ServerFrame::Ack(ack) if ack.duplicate => "duplicate ack",
+        ServerFrame::Ack(_) => "ack",
+        ServerFrame::Cancelled(_) => "cancelled",
+        ServerFrame::Error(error) => error.code.as_str(),
+        ServerFrame::History(_) => "history",
+        ServerFrame::Inbox(_) => "inbox",
+        ServerFrame::Page(page) if page.more => "page, more follow",
+        ServerFrame::Page(_) => "page",
+        ServerFrame::Removed(_) => "removed",
+        ServerFrame::Reset(reset) if reset.answers.is_some() => "reset of a cursor",
+        ServerFrame::Reset(_) => "reset of nothing",
+        ServerFrame::Thread(_) => "thread",
+        ServerFrame::Goodbye(_) => "goodbye",
+        _ => return None,
+    })
+}
+
+fn check(
+    truth: &Truth,
+    session: &mut Session,
+    user_id: &UserId,
+    frame: &ServerFrame,
+) -> Result<(), Wrong> {
+    match frame {
+        ServerFrame::Ack(ack) => check_ack(truth, user_id, ack),
+        ServerFrame::Cancelled(cancelled) => {
+            let name = (cancelled.thread_id.clone(), user_id.clone(), cancelled.client_msg_id);
+            match truth.keys.get(&name) {
+                Some(Key::Void) => Ok(()),
+                other => Err((Invariant::DiscardsAreTrue, format!("the key is {other:?}"))),
+            }
+        }
+        ServerFrame::Error(error) => check_error(truth, user_id, error),
+        ServerFrame::Change(change) => {
+            let told = session.threads.entry(change.thread_id.clone()).or_default();
+            let thread = known(truth, &change.thread_id)?;
+            let revision = change.revision.get();
+            if told.last.is_none_or(|last| revision != last + 1) {
+                let detail = format!("after {:?}", told.last);
+                return Err((Invariant::ToldWithoutHole, detail));
+            }
+            told.last = Some(revision);
+            if thread.changes.get(revision as usize - 1) != Some(&change.object) {
+                return Err((Invariant::ReadsAreWhole, "not what was committed".to_owned()));
+            }
+            check_reader(thread, user_id, revision)
+        }
+        ServerFrame::Live(live) => {
+            let told = session.threads.entry(live.thread_id.clone()).or_default();
+            let revision = live.revision.get();
+            // Without a page between: the client stands where it asked from.
+            let is_asked = told.asked.iter().any(|since| revision_of(since) == Some(revision));
+            let is_resumed = told.asked.iter().any(|since| matches!(since, Since::Message(_)));
+            if told.last != Some(revision) && !is_asked && !is_resumed {
+                return Err((Invariant::ToldWithoutHole, format!("after {:?}", told.last)));
+            }
+            told.last = Some(revision);
+            told.asked.clear();
+            Ok(())
+        }
+        ServerFrame::Page(page) => check_page(truth, session, user_id, page),
+        ServerFrame::Reset(reset) => check_reset(truth, session, user_id, reset),
+        ServerFrame::History(page) => check_history(truth, user_id, page),
+        ServerFrame::Thread(summary) => check_summary(truth, user_id, summary),
+        ServerFrame::Inbox(page) => {
+            let stranger = page.threads.iter().find(|one| {
+                let thread = truth.threads.get(&one.thread_id);
+                thread.is_none_or(|thread| !thread.is_member_at(user_id, one.revision.get()))
+            });
+            match stranger {
+                Some(one) => Err((Invariant::OnlyMembersRead, format!("{} in it", one.thread_id))),
+                None => Ok(()),
+            }
+        }
+        ServerFrame::Removed(removed) => {
+            let is_member = truth.is_member(&removed.thread_id, user_id);
+            if is_member {
+                return Err((Invariant::OnlyMembersRead, "takes part".to_owned()));
+            }
+            Ok(())
+        }
+        _ => Ok(()),
+    }
+}
+
+fn revision_of(since: &Since) -> Option<u64> {
+    match since {
+        Since::Cursor(Cursor { revision, .. }) => Some(revision.get()),
+        _ => None,
+    }
+}
+
+fn known<'a>(truth: &'a Truth, thread_id: &ThreadId) -> Result<&'a ThreadTruth, Wrong> {
+    let thread = truth.threads.get(thread_id);
+    thread.ok_or((Invariant::ReadsAreWhole, "the thread does not exist".to_owned()))
+}
+
+/// Nothing of a revision may be told to somebody who did not take part then. The removal itself is
+/// told by `removed` alone.
+fn check_reader(thread: &ThreadTruth, user_id: &UserId, revision: u64) -> Result<(), Wrong> {
+    if thread.is_member_at(user_id, revision) {
+        return Ok(());
+    }
+    Err((Invariant::OnlyMembersRead, format!("did not take part at {revision}")))
+}
+
+fn check_ack(truth: &Truth, user_id: &UserId, ack: &Ack) -> Result<(), Wrong> {
+    let name = (ack.thread_id.clone(), user_id.clone(), ack.client_msg_id);
+    let Some(Key::Stored { ack: first, .. }) = truth.keys.get(&name) else {
+        return Err((Invariant::AckedIsStored, "nothing is stored".to_owned()));
+    };
+    let given = Ack { duplicate: false, ..ack.clone() };
+    if given != *first {
+        return Err((Invariant::AcksAreTrue, format!("the first was {first:?}")));
+    }
+    let thread = known(truth, &ack.thread_id)?;
+    let message = thread.messages.get(ack.sequence_number.get() as usize - 1);
+    match message {
+        Some(message) if message.server_msg_id != ack.server_msg_id => {
+            Err((Invariant::AcksAreTrue, format!("there is {message:?}")))
+        }
+        Some(message) if message.sender_id != *user_id => {
+            Err((Invariant::SenderIsUser, format!("the sender is {}", message.sender_id)))
+        }
+        Some(_) => Ok(()),
+        None => Err((Invariant::AckedIsStored, "there is no such place".to_owned())),
+    }
+}
+
+fn check_error(truth: &Truth, user_id: &UserId, error: &ErrorFrame) -> Result<(), Wrong> {
+    let Some(reference) = &error.reference else {
+        return Ok(());
+    };
+    let (Some(thread_id), Some(key), ClientFrameType::Send) =
+        (&reference.thread_id, reference.client_msg_id, reference.frame_type)
+    else {
+        return Ok(());
+    };
+    let name = (thread_id.clone(), user_id.clone(), key);
+    let is_true = match (error.code, truth.keys.get(&name)) {
+        (ErrorCode::IdConflict, Some(Key::Stored { .. })) | (ErrorCode::Gone, Some(Key::Void)) => true,
+        (ErrorCode::IdConflict | ErrorCode::Gone, _) => false,
+        _ => true,
+    };
+    if is_true {
+        return Ok(());
+    }
+    let detail = format!("the key is {:?}", truth.keys.get(&name));
+    Err((Invariant::ConflictsAreTrue, detail))
+}
+
+fn check_page(
+    truth: &Truth,
+    session: &mut Session,
+    user_id: &UserId,
+    page: &Page,
+) -> Result<(), Wrong> {
+    let thread = known(truth, &page.thread_id)?;
+    let told = session.threads.entry(page.thread_id.clone()).or_default();
+    let (from, to) = (page.from_revision.get(), page.to_revision.get());
+    let head = page.head_revision.get();
+    let asked = told.asked.iter().position(|since| match since {
+        Since::Cursor(cursor) => cursor.revision.get() == from && session.epoch.as_ref() == Some(&cursor.epoch),
+        Since::Message(_) => true,
+        _ => false,
+    });
+    if told.last != Some(from) && asked.is_none() {
+        return Err((Invariant::ToldWithoutHole, format!("after {:?}", told.last)));
+    }
+    if let Some(asked) = asked {
+        told.asked.drain(..=asked);
+    }
+    told.last = Some(to);
+    if page.changes != thread.page(from, to, head) {
+        let expected = thread.page(from, to, head);
+        return Err((Invariant::ReadsAreWhole, format!("the store holds {expected:?}")));
+    }
+    let bytes: usize = page.changes.iter().map(|object| encode(object).len()).sum();
+    let is_long = page.changes.len() > 1
+        && (page.changes.len() > PAGE_CHANGES_MAX || bytes > PAGE_BYTES_MAX);
+    let stands_still = page.more && to <= from;
+    if is_long || stands_still || to > head || (!page.more && to != head) {
+        let detail = format!("{} changes, {bytes} bytes", page.changes.len());
+        return Err((Invariant::PagesAreBounded, detail));
+    }
+    check_reader(thread, user_id, head)
+}
+
+fn check_reset(
+    truth: &Truth,
+    session: &mut Session,
+    user_id: &UserId,
+    reset: &Reset,
+) -> Result<(), Wrong> {
+    let thread = known(truth, &reset.thread_id)?;
+    let head = reset.head_revision.get();
+    let told = session.threads.entry(reset.thread_id.clone()).or_default();
+    told.last = Some(head);
+    told.asked.clear();
+    let given: Vec<_> = reset.window.iter().filter_map(|object| match object {
+        Object::Message(message) => Some(message.clone()),
+        _ => None,
+    }).collect();
+    let (expected, people) = thread.window(RESET_MESSAGES as u64, head);
+    let is_tail = expected.ends_with(&given) && (given.len() == expected.len() || reset.has_older);
+    let given_people = reset.window.len() - given.len();
+    let is_older_told = reset.has_older == (thread.messages_at(head) > given.len() as u64);
+    if !is_tail || given_people != people.len() || !is_older_told {
+        let detail = format!("the store holds {expected:?}");
+        return Err((Invariant::ReadsAreWhole, detail));
+    }
+    check_reader(thread, user_id, head)
+}
+
+fn check_history(truth: &Truth, user_id: &UserId, page: &HistoryPage) -> Result<(), Wrong> {
+    let thread = known(truth, &page.thread_id)?;
+    let as_of = page.as_of.get();
+    let mut below = page.before_sequence_number.get();
+    for message in page.messages.iter().rev() {
+        below -= 1;
+        if thread.message_at(below, as_of) != Some(message) {
+            let expected = thread.message_at(below, as_of);
+            return Err((Invariant::ReadsAreWhole, format!("the store holds {expected:?}")));
+        }
+    }
+    if !page.has_older && below > 1 && thread.messages_at(as_of) > 0 {
+        return Err((Invariant::ReadsAreWhole, format!("it says that nothing is below {below}")));
+    }
+    check_reader(thread, user_id, as_of)
+}
+
+fn check_summary(truth: &Truth, user_id: &UserId, summary: &ThreadSummary) -> Result<(), Wrong> {
+    let thread = known(truth, &summary.thread_id)?;
+    let revision = summary.revision.get();
+    if summary.sequence_number.get() != thread.messages_at(revision) {
+        let newest = thread.messages_at(revision);
+        return Err((Invariant::ReadsAreWhole, format!("the newest message is {newest}")));
+    }
+    check_reader(thread, user_id, revision)
+}
+

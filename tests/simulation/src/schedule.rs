@@ -1,0 +1,53 @@
+//! A schedule: who is there, what they do, and what goes wrong when.
+
+use serde::{Deserialize, Serialize};
+
+use crate::action::Action;
+
+/// The users, by number.
+pub const USERS: [&str; 3] = ["alice", "bob", "carol"];
+/// The threads, by number. Alice takes part in both.
+pub const THREADS: [&str; 2] = ["alice|bob", "alice|carol"];
+/// Whose each device is.
+pub const DEVICES: [usize; 4] = [0, 0, 1, 2];
+/// On which device each tab is.
+pub const TABS: [usize; 6] = [0, 0, 1, 2, 2, 3];
+
+/// What does not change during a run.
+#[derive(Clone, Debug, Eq, PartialEq, Deserialize, Serialize)]
+pub struct Setting {
+    /// The tabs that are open at the beginning.
+    pub open: Vec<usize>,
+    /// Failed messages do not hold those after them.
+    pub skip_failed: bool,
+    /// How long the network usually takes at most, in milliseconds.
+    pub network_ms: u64,
+    /// The same for the browser's storage.
+    pub storage_ms: u64,
+    /// The same for the gateway's store.
+    pub store_ms: u64,
+    /// How long a token counts, in milliseconds; `None`: for ever.
+    pub token_ms: Option<u64>,
+    /// How far the gateway's wall clock is off, in milliseconds.
+    pub gateway_skew_ms: i64,
+}
+
+/// Something that happens at a moment.
+#[derive(Clone, Debug, Eq, PartialEq, Deserialize, Serialize)]
+pub struct Step {
+    /// When, in virtual milliseconds.
+    pub at: u64,
+    /// What.
+    pub action: Action,
+}
+
+/// A schedule. With the seed for all delays it decides a run completely.
+#[derive(Clone, Debug, Eq, PartialEq, Deserialize, Serialize)]
+pub struct Schedule {
+    /// Decides how long everything takes.
+    pub seed: u64,
+    /// What does not change.
+    pub setting: Setting,
+    /// What happens, by rising time.
+    pub steps: Vec<Step>,
+}

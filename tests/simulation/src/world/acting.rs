@@ -1,0 +1,443 @@
+//! How an action happens in the world. What makes no sense at its moment does nothing, so a
+//! schedule stays a schedule whatever is left out of it.
+
+use rejoinder::engine::{AppInput, Delivery, Input, Lifecycle};
+use rejoinder_gateway::core::{Input as GatewayInput, RequestId};
+use rejoinder_gateway::store::{Command, NewMessage};
+use rejoinder_protocol::{ClientMsgId, ThreadId, UserId};
+use uuid::Uuid;
+
+use crate::action::{Action, Hint, Key, Size};
+use crate::ledger::Sent;
+use crate::schedule::USERS;
+use crate::truth::ThreadTruth;
+
+use super::World;
+use super::queue::Event;
+
+impl World {
+    /// Lets an action happen.
+    pub fn act(&mut self, action: &Action) {
+        self.coverage.see("action", action.kind());
+        self.trace.note(|| format!("* {action:?}"));
+        match action {
+            Action::Send { tab, thread, size, key } => self.act_send(*tab, *thread, *size, *key),
+            Action::Discard { tab, which } => self.act_discard(*tab, *which),
+            Action::Retry { tab } => self.act_retry(*tab),
+            Action::LoadOlder { tab, thread } => {
+                let thread_id = self.thread_id(*thread);
+                self.ask(*tab, AppInput::LoadOlder { thread_id });
+            }
+            Action::Open { tab, thread } => {
+                let thread_id = self.thread_id(*thread);
+                self.ask(*tab, AppInput::OpenThread { thread_id });
+            }
+            Action::Close { tab, thread } => {
+                let thread_id = self.thread_id(*thread);
+                self.ask(*tab, AppInput::CloseThread { thread_id });
+            }
+            Action::Type { tab, thread, is_typing } => {
+                let (thread_id, is_typing) = (self.thread_id(*thread), *is_typing);
+                self.ask(*tab, AppInput::SetTyping { thread_id, is_typing });
+            }
+            Action::WatchInbox { tab } => self.ask(*tab, AppInput::WatchInbox),
+            Action::Connect { tab } => self.ask(*tab, AppInput::Connect),
+            Action::Disconnect { tab } => self.ask(*tab, AppInput::Disconnect),
+            Action::Logout { tab } => self.ask(*tab, AppInput::Logout),
+            Action::Tell { tab, hint } => self.act_tell(*tab, *hint),
+            Action::Edit { thread, which } => self.act_on_message(*thread, *which, false),
+            Action::Delete { thread, which } => self.act_on_message(*thread, *which, true),
+            Action::Remove { thread, who } => self.act_remove(*thread, *who),
+            Action::Import { thread, count } => self.act_import(*thread, *count),
+            Action::Cut { .. }
+            | Action::Stall { .. }
+            | Action::HangUp { .. }
+            | Action::Truncate { .. }
+            | Action::Flap { .. }
+            | Action::Portal { .. }
+            | Action::Lag { .. }
+            | Action::NoToken { .. }
+            | Action::SlowToken { .. }
+            | Action::WrongToken { .. } => self.act_network(action),
+            Action::Kill { .. }
+            | Action::KillAfter { .. }
+            | Action::Drain { .. }
+            | Action::Pause { .. }
+            | Action::Restore { .. }
+            | Action::StoreBusy { .. }
+            | Action::StoreUnknown { .. }
+            | Action::ReadsFail { .. }
+            | Action::SlowStore { .. } => self.act_gateway(action),
+            _ => self.act_device(action),
+        }
+    }
+
+    /// The application in a tab asks for something, if a page is awake there.
+    fn ask(&mut self, tab: usize, input: AppInput) {
+        if let Some(page) = self.awake_page(tab) {
+            self.app(page, input);
+        }
+    }
+
+    fn awake_page(&self, tab: usize) -> Option<usize> {
+        let page = self.page_in(tab)?;
+        let one = &self.pages[page];
+        (!one.is_asleep() && !one.is_logged_out).then_some(page)
+    }
+
+    /// Makes a key that was never used.
+    fn new_key(&mut self) -> ClientMsgId {
+        self.keys += 1;
+        let number = u128::from(self.keys);
+        ClientMsgId::new(Uuid::from_u128((0x7000_8000 << 64) | number))
+    }
+
+    fn act_send(&mut self, tab: usize, thread: usize, size: Size, key: Key) {
+        let Some(page) = self.awake_page(tab) else {
+            return;
+        };
+        let thread_id = self.thread_id(thread);
+        let device = self.pages[page].device;
+        if !self.threads_of(device).contains(&thread_id) {
+            return;
+        }
+        let user_id = self.pages[page].user_id.clone();
+        let of_thread = self.ledger.calls.iter().rev().filter(|one| one.thread_id == thread_id);
+        let model = match key {
+            Key::Fresh => None,
+            Key::Stolen => of_thread.clone().find(|one| one.user_id != user_id),
+            Key::Copied | Key::Clashing => {
+                of_thread.clone().find(|one| one.user_id == user_id && one.device != device)
+            }
+        };
+        let model = model.map(|one| (one.client_msg_id, one.body.clone()));
+        let number = self.ledger.calls.len();
+        let (client_msg_id, body, is_unusual) = match (key, model) {
+            (Key::Copied, Some((key, body))) => (key, body, true),
+            (Key::Stolen | Key::Clashing, Some((key, _))) => (key, format!("{number} again"), true),
+            (_, None) | (Key::Fresh, _) => (self.new_key(), text(number, size), false),
+        };
+        self.ledger.add(Sent {
+            user_id,
+            thread_id: thread_id.clone(),
+            client_msg_id,
+            body: body.clone(),
+            device,
+            page,
+            answer: None,
+            safe_since: None,
+            is_unusual,
+            has_failed: false,
+            is_discarded: false,
+            outcome: None,
+            is_forgotten: false,
+        });
+        let attachments = Vec::new();
+        self.app(page, AppInput::Send { thread_id, client_msg_id, body, attachments });
+    }
+
+    fn act_discard(&mut self, tab: usize, which: u32) {
+        let Some(page) = self.awake_page(tab) else {
+            return;
+        };
+        let waiting: Vec<_> = self.pages[page].screen.waiting().map(|row| row.client_msg_id).collect();
+        if waiting.is_empty() {
+            return;
+        }
+        let client_msg_id = waiting[which as usize % waiting.len()];
+        self.discard(page, client_msg_id);
+    }
+
+    /// A user takes a message back.
+    pub fn discard(&mut self, page: usize, client_msg_id: ClientMsgId) {
+        let user_id = self.pages[page].user_id.clone();
+        let device = self.pages[page].device;
+        self.ledger.update(&user_id, client_msg_id, device, |sent, _| sent.is_discarded = true);
+        self.app(page, AppInput::Discard { client_msg_id });
+    }
+
+    fn act_retry(&mut self, tab: usize) {
+        let Some(page) = self.awake_page(tab) else {
+            return;
+        };
+        let rows = self.pages[page].screen.waiting();
+        let failed = rows.filter(|row| matches!(row.delivery, Delivery::Failed { .. }));
+        for client_msg_id in failed.map(|row| row.client_msg_id).collect::<Vec<_>>() {
+            self.app(page, AppInput::Retry { client_msg_id });
+        }
+    }
+
+    fn act_tell(&mut self, tab: usize, hint: Hint) {
+        let lifecycle = match hint {
+            Hint::Hidden => Lifecycle::Hidden,
+            Hint::Offline => Lifecycle::Offline,
+            Hint::Online => Lifecycle::Online,
+            Hint::Visible => Lifecycle::Visible,
+        };
+        if let Some(page) = self.page_in(tab).filter(|page| !self.pages[*page].is_asleep()) {
+            self.feed(page, Input::Lifecycle(lifecycle));
+        }
+    }
+
+    /// The application's own backend asks the gateway for a change.
+    fn backend(&mut self, command: Command) {
+        if let Some(number) = self.process.as_ref().map(|process| process.number) {
+            let request = RequestId(self.events);
+            self.tell_gateway(number, GatewayInput::Command { request, command });
+        }
+    }
+
+    fn act_on_message(&mut self, thread: usize, which: u32, is_deleted: bool) {
+        let thread_id = self.thread_id(thread);
+        let number = self.ledger.calls.len();
+        let thread = self.truth().threads.get(&thread_id);
+        let Some(messages) = thread.map(|thread| &thread.messages).filter(|all| !all.is_empty()) else {
+            return;
+        };
+        // Mostly new ones, which people still look at.
+        let back = (which as usize % 8).min(messages.len() - 1);
+        let message = &messages[messages.len() - 1 - back];
+        let (user_id, server_msg_id) = (message.sender_id.clone(), message.server_msg_id.clone());
+        self.backend(if is_deleted {
+            Command::Tombstone { thread_id, user_id, server_msg_id }
+        } else {
+            let body = format!("edited {which} of {number}");
+            Command::Edit { thread_id, user_id, server_msg_id, body }
+        });
+    }
+
+    fn act_remove(&mut self, thread: usize, who: u32) {
+        let thread_id = self.thread_id(thread);
+        let user_id = participant(&thread_id, who);
+        self.backend(Command::Remove { thread_id, user_id });
+    }
+
+    fn act_import(&mut self, thread: usize, count: u32) {
+        let thread_id = self.thread_id(thread);
+        let is_there = |thread: &&ThreadTruth| !thread.participants.is_empty();
+        if self.truth().threads.get(&thread_id).filter(is_there).is_none() {
+            return;
+        }
+        for number in 0..count {
+            let client_msg_id = self.new_key();
+            let sender_id = participant(&thread_id, number % 2);
+            let body = format!("imported {number}");
+            let server_msg_id = format!("import-{}", client_msg_id.uuid().simple());
+            self.backend(Command::Send(NewMessage {
+                thread_id: thread_id.clone(),
+                sender_id,
+                client_msg_id,
+                server_msg_id: server_msg_id.parse().expect("a valid id"),
+                body,
+                attachments: Vec::new(),
+                create_dev_pair: false,
+            }));
+        }
+    }
+
+    fn act_device(&mut self, action: &Action) {
+        match action {
+            Action::OpenTab { tab } => self.open_tab(*tab),
+            Action::CloseTab { tab } => self.close_tab(*tab),
+            Action::Reload { tab } => {
+                if self.page_in(*tab).is_some() {
+                    self.close_tab(*tab);
+                    self.open_tab(*tab);
+                }
+            }
+            Action::Crash { tab } => {
+                if let Some(page) = self.page_in(*tab) {
+                    self.crash(page);
+                    self.open_tab(*tab);
+                }
+            }
+            Action::CrashAfter { tab, effects } => {
+                if let Some(page) = self.page_in(*tab) {
+                    self.pages[page].crash_after = Some(*effects);
+                }
+            }
+            Action::Sleep { tab, ms, clock_stops, timers_first } => {
+                if let Some(page) = self.page_in(*tab) {
+                    self.fall_asleep(page, *ms, *clock_stops, *timers_first);
+                }
+            }
+            Action::Throttle { tab, ms } => self.tabs[*tab].throttled_until = self.now + ms,
+            Action::WallJump { tab, ms } => {
+                let device = self.tabs[*tab].device;
+                self.devices[device].wall_offset_ms += ms;
+            }
+            Action::PowerLoss { device } => self.lose_power(*device),
+            Action::Quota { device, writes } => self.devices[*device].disk.quota = *writes,
+            Action::AbortWrites { device, writes } => self.devices[*device].disk.aborts = *writes,
+            Action::CloseDatabase { device } => self.close_database(*device),
+            Action::SlowStorage { device, each_ms, ms } => {
+                self.devices[*device].slow = (*each_ms, self.now + ms);
+            }
+            Action::Evict { device } => {
+                self.devices[*device].disk.clear();
+                self.ledger.forget(*device);
+            }
+            _ => {}
+        }
+    }
+
+    /// All pages of a device end, and its disk forgets what was not flushed.
+    fn lose_power(&mut self, device: usize) {
+        let tabs = (0..self.tabs.len()).filter(|tab| self.tabs[*tab].device == device);
+        let open: Vec<_> = tabs.filter(|tab| self.tabs[*tab].page.is_some()).collect();
+        for tab in &open {
+            if let Some(page) = self.page_in(*tab) {
+                self.crash(page);
+            }
+        }
+        let device = &mut self.devices[device];
+        let lost = device.disk.lose_power(&mut device.rng);
+        self.trace.note(|| format!("{lost} transactions are lost"));
+        if lost > 0 {
+            self.coverage.see("state", "relaxed commit lost");
+        }
+        for tab in open {
+            self.open_tab(tab);
+        }
+    }
+
+    /// The open pages of a device lose their connection to the database.
+    fn close_database(&mut self, device: usize) {
+        for page in self.pages.iter_mut().filter(|page| page.device == device && page.is_open) {
+            page.is_database_closed = true;
+        }
+    }
+
+    fn act_network(&mut self, action: &Action) {
+        let (tab, until) = match action {
+            Action::Cut { tab, ms }
+            | Action::Flap { tab, ms }
+            | Action::Portal { tab, ms }
+            | Action::Lag { tab, ms, .. }
+            | Action::NoToken { tab, ms }
+            | Action::SlowToken { tab, ms }
+            | Action::WrongToken { tab, ms } => (*tab, self.now + ms),
+            Action::Stall { tab, .. } | Action::HangUp { tab, .. } | Action::Truncate { tab } => {
+                (*tab, self.now)
+            }
+            _ => return,
+        };
+        let link = self.page_in(tab).and_then(|page| self.pages[page].link);
+        let around = &mut self.tabs[tab].around;
+        match action {
+            Action::Cut { .. } => around.cut_until = until,
+            Action::Flap { .. } => around.flap_until = until,
+            Action::Portal { .. } => around.portal_until = until,
+            Action::Lag { usual_ms, .. } => around.lag = (*usual_ms, until),
+            Action::NoToken { .. } => around.no_token_until = until,
+            Action::SlowToken { .. } => around.slow_token_until = until,
+            Action::WrongToken { .. } => around.wrong_token_until = until,
+            _ => {}
+        }
+        let Some(link) = link else {
+            return;
+        };
+        match action {
+            Action::Cut { .. } | Action::Truncate { .. } | Action::Flap { .. } => self.reset_link(link),
+            Action::HangUp { code, .. } => self.hang_up(link, *code),
+            Action::Stall { up, down, ms, ending, .. } => {
+                self.stall(link, *up, *down, *ms, *ending);
+            }
+            _ => {}
+        }
+    }
+
+    fn act_gateway(&mut self, action: &Action) {
+        match action {
+            Action::Kill { down_ms } => self.kill_process(*down_ms),
+            Action::KillAfter { effects, down_ms } => {
+                if let Some(process) = self.process.as_mut() {
+                    process.kill_after = Some((*effects, *down_ms));
+                }
+            }
+            Action::Drain { down_ms } => self.drain_process(*down_ms),
+            Action::Pause { ms } => {
+                let until = self.now + ms;
+                if let Some(process) = self.process.as_mut() {
+                    process.paused_until = until;
+                }
+            }
+            Action::Restore { batches } => self.restore_backup(*batches as usize, 200),
+            Action::StoreBusy { commits } => self.records.busy = *commits,
+            Action::StoreUnknown { is_stored } => self.records.unknown.push_back(*is_stored),
+            Action::ReadsFail { reads } => self.records.failing_reads = *reads,
+            Action::SlowStore { each_ms, ms } => self.slow_store = (*each_ms, self.now + ms),
+            _ => {}
+        }
+    }
+
+    /// Mends everything that was wrong, and lets everybody come back.
+    pub fn heal(&mut self) {
+        self.trace.note(|| "* everything is mended".to_owned());
+        for tab in 0..self.tabs.len() {
+            self.tabs[tab].around.heal();
+            self.tabs[tab].throttled_until = 0;
+        }
+        for device in &mut self.devices {
+            device.slow = (0, 0);
+            device.disk.quota = 0;
+            device.disk.aborts = 0;
+        }
+        self.records.busy = 0;
+        self.records.unknown.clear();
+        self.records.failing_reads = 0;
+        self.slow_store = (0, 0);
+        if let Some(process) = self.process.as_mut() {
+            process.kill_after = None;
+            process.paused_until = process.paused_until.min(self.now);
+        } else {
+            self.starts_at = Some(self.now);
+            self.queue.push(self.now, Event::Start);
+        }
+        for link in 0..self.links.len() {
+            self.end_stall(link);
+        }
+        for page in 0..self.pages.len() {
+            self.pages[page].crash_after = None;
+            self.thaw(page);
+        }
+        // Whoever logged out comes back; every device that ever wrote something is looked at.
+        for tab in 0..self.tabs.len() {
+            let Some(page) = self.page_in(tab) else { continue };
+            if self.pages[page].is_logged_out {
+                self.close_tab(tab);
+                self.open_tab(tab);
+            }
+        }
+        for device in 0..self.devices.len() {
+            let is_used = self.pages.iter().any(|page| page.device == device);
+            let is_open = self.tabs.iter().any(|tab| tab.device == device && tab.page.is_some());
+            let tab = self.tabs.iter().position(|tab| tab.device == device);
+            if let (true, false, Some(tab)) = (is_used, is_open, tab) {
+                self.open_tab(tab);
+            }
+        }
+        for page in 0..self.pages.len() {
+            if self.pages[page].is_open {
+                for thread_id in self.threads_of(self.pages[page].device) {
+                    self.app(page, AppInput::OpenThread { thread_id });
+                }
+                self.app(page, AppInput::Connect);
+            }
+        }
+    }
+}
+
+/// Returns one of the two whose thread it is.
+fn participant(thread_id: &ThreadId, number: u32) -> UserId {
+    let name = thread_id.as_str().split('|').nth(number as usize % 2);
+    name.unwrap_or(USERS[0]).parse().expect("a valid user")
+}
+
+fn text(number: usize, size: Size) -> String {
+    match size {
+        Size::Short => format!("message {number}"),
+        Size::Long => format!("message {number} {}", "long ".repeat(700)),
+        Size::TooLong => "too long ".repeat(4_000),
+    }
+}

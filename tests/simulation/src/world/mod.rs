@@ -1,0 +1,267 @@
+//! Everybody and everything between them, on one thread under one clock.
+//!
+//! The engines, the gateway's cores, the store and the rules of the browser's storage are the real
+//! ones. What is played is what surrounds them: clocks, the network, and the moment at which
+//! anything happens.
+
+mod acting;
+pub mod disk;
+pub mod network;
+pub mod page;
+pub mod process;
+mod queue;
+pub mod records;
+pub mod screen;
+
+use std::collections::{BTreeMap, VecDeque};
+
+use fastrand::Rng;
+use rejoinder::engine::Attempt;
+use rejoinder_protocol::{Epoch, ThreadId, UnixMillis, UserId};
+
+use crate::checks::wire::Wire;
+use crate::coverage::Coverage;
+use crate::invariant::{Invariant, Violation};
+use crate::ledger::Ledger;
+use crate::random::stream;
+use crate::schedule::{DEVICES, Schedule, Setting, TABS, THREADS, USERS};
+use crate::trace::Trace;
+use crate::truth::{Truth, Wrong};
+
+use disk::Disk;
+use network::{Link, Surroundings};
+use page::Page;
+use process::Process;
+use queue::{Event, Queue};
+use records::Records;
+
+/// A day in 2026.
+const WALL_MS: u64 = 1_790_000_000_000;
+/// A run with more events than this spins.
+const EVENTS_MAX: u64 = 300_000;
+
+/// A browser profile of one user.
+#[derive(Debug)]
+pub struct Device {
+    /// Whose it is.
+    pub user_id: UserId,
+    /// Its database.
+    pub disk: Disk,
+    /// How far its wall clock is off, in milliseconds.
+    pub wall_offset_ms: i64,
+    /// Each storage job takes so long, until then.
+    pub slow: (u64, u64),
+    rng: Rng,
+}
+
+/// A place where pages are opened, one after another.
+#[derive(Debug)]
+pub struct Tab {
+    /// On which device.
+    pub device: usize,
+    /// The page that is open.
+    pub page: Option<usize>,
+    /// Its network, and what its application can do about tokens.
+    pub around: Surroundings,
+    /// Until when its timers fire once a minute.
+    pub throttled_until: u64,
+}
+
+/// Everybody and everything between them.
+#[derive(Debug)]
+pub struct World {
+    /// What does not change.
+    pub setting: Setting,
+    /// The virtual time, in milliseconds.
+    pub now: u64,
+    /// The devices.
+    pub devices: Vec<Device>,
+    /// The tabs.
+    pub tabs: Vec<Tab>,
+    /// Every page that was ever opened.
+    pub pages: Vec<Page>,
+    /// Every connection that was ever made.
+    pub links: Vec<Link>,
+    /// The running gateway.
+    pub process: Option<Process>,
+    /// The gateway's database.
+    pub records: Records,
+    /// What each history of it must hold.
+    pub truths: BTreeMap<Epoch, Truth>,
+    /// What the users asked for.
+    pub ledger: Ledger,
+    /// What went over each connection.
+    pub wire: Wire,
+    /// What happened.
+    pub trace: Trace,
+    /// Which faults and states were reached.
+    pub coverage: Coverage,
+    /// What did not hold, first of all.
+    pub violation: Option<Violation>,
+    /// How many events there were.
+    pub events: u64,
+    /// Effects done so far by pages and by gateways: the places where a crash can happen.
+    pub effects: (u64, u64),
+    seed: u64,
+    queue: Queue,
+    rng: Rng,
+    processes: u64,
+    /// What these processes had under way was lost with the database that they used.
+    void_processes: u64,
+    starts_at: Option<u64>,
+    keys: u64,
+    /// Each store transaction takes so long, until then.
+    slow_store: (u64, u64),
+}
+
+impl World {
+    /// Makes a world in which the gateway runs and the first tabs are open.
+    pub fn new(schedule: &Schedule, is_told: bool) -> Self {
+        let seed = schedule.seed;
+        let user = |number: usize| USERS[number].parse().expect("a valid user");
+        let devices = DEVICES.iter().enumerate().map(|(number, owner)| Device {
+            user_id: user(*owner),
+            disk: Disk::default(),
+            wall_offset_ms: 0,
+            slow: (0, 0),
+            rng: stream(seed, "device", number as u64),
+        });
+        let tabs = TABS.iter().enumerate().map(|(number, device)| Tab {
+            device: *device,
+            page: None,
+            around: Surroundings::new(stream(seed, "network", number as u64)),
+            throttled_until: 0,
+        });
+        let mut world = Self {
+            setting: schedule.setting.clone(),
+            now: 0,
+            devices: devices.collect(),
+            tabs: tabs.collect(),
+            pages: Vec::new(),
+            links: Vec::new(),
+            process: None,
+            records: Records::new(),
+            truths: BTreeMap::new(),
+            ledger: Ledger::default(),
+            wire: Wire::default(),
+            trace: Trace::new(is_told),
+            coverage: Coverage::default(),
+            violation: None,
+            events: 0,
+            effects: (0, 0),
+            seed,
+            queue: Queue::default(),
+            rng: stream(seed, "world", 0),
+            processes: 0,
+            void_processes: 0,
+            starts_at: None,
+            keys: 0,
+            slow_store: (0, 0),
+        };
+        world.truths.insert(world.records.epoch().clone(), Truth::default());
+        world.start_process();
+        for tab in schedule.setting.open.clone() {
+            world.open_tab(tab);
+        }
+        for (index, step) in schedule.steps.iter().enumerate() {
+            world.queue.push(step.at, Event::Step(index));
+        }
+        world
+    }
+
+    /// Lets everything happen up to a moment, or up to the first violation.
+    pub fn run_until(&mut self, until: u64, schedule: &Schedule) {
+        while self.violation.is_none() {
+            let Some((at, event)) = self.queue.pop(until) else {
+                break;
+            };
+            self.now = self.now.max(at);
+            self.trace.at(self.now);
+            self.events += 1;
+            if self.events > EVENTS_MAX {
+                self.fail(Invariant::SomethingIsAwaited, || "it spins".to_owned());
+                return;
+            }
+            self.happen(event, schedule);
+        }
+        if self.violation.is_none() {
+            self.now = self.now.max(until);
+        }
+    }
+
+    fn happen(&mut self, event: Event, schedule: &Schedule) {
+        match event {
+            Event::Step(index) => self.act(&schedule.steps[index].action),
+            Event::Wake(page) => self.wake(page),
+            Event::Thaw(page) => self.thaw(page),
+            Event::Storage(page) => self.do_storage_job(page),
+            Event::Page(page, input) => self.tell_page(page, input),
+            Event::Dial(page, attempt) => self.dial(page, attempt),
+            Event::Up(link) => self.arrive_up(link),
+            Event::Down(link) => self.arrive_down(link),
+            Event::Pump(link) => self.pump(link),
+            Event::Reset(link) => self.reset_link(link),
+            Event::Tick(process) => self.tick(process),
+            Event::Commit(process, batch, commands) => self.run_commit(process, batch, &commands),
+            Event::Read(process, read, question) => self.run_read(process, read, &question),
+            Event::Gateway(process, input) => self.tell_gateway(process, input),
+            Event::Start => {
+                if self.process.is_none() && self.starts_at.is_some_and(|at| at <= self.now) {
+                    self.start_process();
+                }
+            }
+        }
+    }
+
+    /// Notes that an invariant did not hold. The first one ends the run.
+    pub fn fail(&mut self, invariant: Invariant, detail: impl FnOnce() -> String) {
+        if self.violation.is_none() {
+            let (at, detail) = (self.now, detail());
+            self.trace.note(|| format!("VIOLATION {invariant:?}: {detail}"));
+            self.violation = Some(Violation { invariant, at, detail });
+        }
+    }
+
+    /// Notes what a check found, if it found something.
+    pub fn check(&mut self, result: Result<(), Wrong>) {
+        if let Err((invariant, detail)) = result {
+            self.fail(invariant, || detail);
+        }
+    }
+
+    /// The wall clock of a device or the gateway.
+    fn wall(&self, offset_ms: i64) -> UnixMillis {
+        let wall = (WALL_MS + self.now).saturating_add_signed(offset_ms);
+        UnixMillis::try_from(wall).unwrap_or_default()
+    }
+
+    /// Returns what the present history of the gateway's database must hold.
+    pub fn truth(&self) -> &Truth {
+        &self.truths[self.records.epoch()]
+    }
+
+    /// Returns a thread's name.
+    pub fn thread_id(&self, number: usize) -> ThreadId {
+        THREADS[number].parse().expect("a valid thread")
+    }
+
+    /// Returns the page that is open in a tab.
+    pub fn page_in(&self, tab: usize) -> Option<usize> {
+        self.tabs[tab].page
+    }
+
+    /// Whether a page still uses the socket of an attempt.
+    pub(crate) fn is_current(&self, page: usize, attempt: Attempt) -> bool {
+        let link = self.pages[page].link;
+        link.is_some_and(|link| self.links[link].attempt == attempt && self.links[link].is_open_here)
+    }
+
+    /// Whether nothing is expected to happen to a page by itself.
+    pub(crate) fn is_page_alone(&self, page: usize) -> bool {
+        let page = &self.pages[page];
+        page.outstanding == 0 && page.jobs.is_empty() && page.link.is_none()
+    }
+}
+
+/// Things that wait in a row.
+type Row<T> = VecDeque<T>;

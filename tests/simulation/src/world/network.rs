@@ -1,0 +1,442 @@
+//! Connections: two pipes each, which delay, stall, break and die.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use fastrand::Rng;
+use rejoinder::engine::{Attempt, Input};
+use rejoinder_gateway::core::{Input as GatewayInput, SessionKey};
+use rejoinder_protocol::{ClientFrame, CloseCode, decode_client_frame, encode};
+
+use super::queue::Event;
+use super::{Row, World};
+use crate::action::Ending;
+use crate::checks::wire;
+use crate::random::{delay, stream};
+
+/// The close code that a browser reports where there was none.
+const NO_CLOSE_CODE: u16 = 1006;
+/// What a stalled connection takes before its writer waits, in bytes.
+const BUFFER_BYTES: usize = 48 * 1024;
+/// A writer that waits so long gives up, in milliseconds.
+const WRITE_TIMEOUT_MS: u64 = 10_000;
+
+/// A tab's network, and what its application can do about tokens. All moments are those at which
+/// the trouble ends.
+#[derive(Debug)]
+pub struct Surroundings {
+    /// There is no network.
+    pub cut_until: u64,
+    /// Every connection is ended soon.
+    pub flap_until: u64,
+    /// Something else answers.
+    pub portal_until: u64,
+    /// It usually takes at most so long.
+    pub lag: (u64, u64),
+    /// There is no token.
+    pub no_token_until: u64,
+    /// A token comes too late.
+    pub slow_token_until: u64,
+    /// The token is another user's.
+    pub wrong_token_until: u64,
+    pub(super) rng: Rng,
+}
+
+impl Surroundings {
+    /// Nothing is wrong.
+    pub fn new(rng: Rng) -> Self {
+        Self {
+            cut_until: 0,
+            flap_until: 0,
+            portal_until: 0,
+            lag: (0, 0),
+            no_token_until: 0,
+            slow_token_until: 0,
+            wrong_token_until: 0,
+            rng,
+        }
+    }
+
+    /// Mends everything.
+    pub fn heal(&mut self) {
+        let rng = self.rng.clone();
+        *self = Self::new(rng);
+    }
+}
+
+#[derive(Debug)]
+enum Item {
+    Text(Arc<str>),
+    Close(u16),
+}
+
+/// One direction of a connection. What goes in comes out in order, or not at all.
+#[derive(Debug, Default)]
+struct Pipe {
+    items: VecDeque<Item>,
+    bytes: usize,
+    last_at: u64,
+    stalled_until: u64,
+    is_dead: bool,
+}
+
+/// One connection.
+#[derive(Debug)]
+pub struct Link {
+    /// Whose.
+    pub page: usize,
+    /// For which attempt.
+    pub attempt: Attempt,
+    /// Its session at the gateway.
+    pub session: SessionKey,
+    /// Which process that is.
+    pub process: u64,
+    /// The page has not closed it.
+    pub is_open_here: bool,
+    /// The gateway has not closed it.
+    pub is_open_there: bool,
+    up: Pipe,
+    down: Pipe,
+    /// Arrived at the gateway, which does not read yet.
+    unread: Row<Arc<str>>,
+    is_pumping: bool,
+    blocked_since: Option<u64>,
+    usual_ms: u64,
+    rng: Rng,
+}
+
+impl World {
+    pub(super) fn open_socket(&mut self, page: usize, attempt: Attempt) {
+        let tab = self.pages[page].tab;
+        let now = self.now;
+        let around = &mut self.tabs[tab].around;
+        let wait = 1 + delay(&mut around.rng, self.setting.network_ms);
+        self.pages[page].outstanding += 1;
+        self.pages[page].dialing = Some(attempt);
+        self.queue.push(now + wait, Event::Dial(page, attempt));
+    }
+
+    /// An attempt reaches the other end, or nothing.
+    pub(super) fn dial(&mut self, page: usize, attempt: Attempt) {
+        let now = self.now;
+        let tab = self.pages[page].tab;
+        if !self.pages[page].is_open || self.pages[page].dialing != Some(attempt) {
+            return;
+        }
+        self.pages[page].dialing = None;
+        let around = &mut self.tabs[tab].around;
+        let wait = 1 + delay(&mut around.rng, self.setting.network_ms);
+        let lag = if around.lag.1 > now { around.lag.0 } else { 0 };
+        if around.portal_until > now {
+            let text = "<html>Please log in to the hotel".to_owned();
+            self.queue.push(now + wait, Event::Page(page, Input::SocketOpened { attempt }));
+            self.queue.push(now + wait, Event::Page(page, Input::Frame { attempt, text }));
+            return;
+        }
+        let is_flapping = around.flap_until > now;
+        let is_there = self.process.as_ref().is_some_and(|one| !one.is_stopping);
+        if around.cut_until > now || !is_there {
+            self.pages[page].outstanding = self.pages[page].outstanding.saturating_sub(1);
+            let code = NO_CLOSE_CODE;
+            self.queue.push(now + wait, Event::Page(page, Input::SocketClosed { attempt, code }));
+            return;
+        }
+        let number = self.links.len();
+        let Some(process) = self.process.as_mut() else {
+            return;
+        };
+        let session = SessionKey(number as u64);
+        let process = process.accept(session, number);
+        self.links.push(Link {
+            page,
+            attempt,
+            session,
+            process,
+            is_open_here: true,
+            is_open_there: true,
+            up: Pipe::default(),
+            down: Pipe::default(),
+            unread: VecDeque::new(),
+            is_pumping: false,
+            blocked_since: None,
+            usual_ms: self.setting.network_ms.max(lag),
+            rng: stream(self.seed, "link", number as u64),
+        });
+        let user_id = self.pages[page].user_id.clone();
+        self.wire.open(session, user_id);
+        // One before it, if any, was closed by the engine.
+        self.pages[page].link = Some(number);
+        self.tell_gateway(process, GatewayInput::Opened { session });
+        self.queue.push(now + wait, Event::Page(page, Input::SocketOpened { attempt }));
+        if is_flapping {
+            let soon = self.rng.u64(20..800);
+            self.queue.push(now + soon, Event::Reset(number));
+        }
+    }
+
+    pub(super) fn transmit(&mut self, page: usize, attempt: Attempt, frame: &ClientFrame) {
+        let link = self.pages[page].link.filter(|link| self.links[*link].attempt == attempt);
+        wire::transmitted(self, page, link, frame);
+        let Some(link) = link else {
+            return;
+        };
+        let text: Arc<str> = encode(frame).into();
+        self.send_up(link, Item::Text(text));
+    }
+
+    fn send_up(&mut self, link: usize, item: Item) {
+        let one = &mut self.links[link];
+        if let Some(at) = one.up.put(self.now, item, delay(&mut one.rng, one.usual_ms)) {
+            self.queue.push(at, Event::Up(link));
+        }
+    }
+
+    fn send_down(&mut self, link: usize, item: Item) {
+        let one = &mut self.links[link];
+        if let Some(at) = one.down.put(self.now, item, delay(&mut one.rng, one.usual_ms)) {
+            self.queue.push(at, Event::Down(link));
+        }
+    }
+
+    pub(super) fn arrive_up(&mut self, link: usize) {
+        let one = &mut self.links[link];
+        if one.up.stalled_until > self.now {
+            self.queue.push(one.up.stalled_until, Event::Up(link));
+            return;
+        }
+        let Some(item) = one.up.take() else {
+            return;
+        };
+        if !one.is_open_there {
+            return;
+        }
+        match item {
+            Item::Text(text) => {
+                one.unread.push_back(text);
+                self.read_up(link);
+            }
+            Item::Close(_) => self.close_there(link),
+        }
+    }
+
+    /// The gateway reads what has arrived, as far as it wants to.
+    fn read_up(&mut self, link: usize) {
+        loop {
+            let (session, process) = (self.links[link].session, self.links[link].process);
+            let may_read = self.process.as_ref().is_some_and(|one| {
+                one.number == process && one.paused_until <= self.now && one.may_read(session)
+            });
+            if !may_read || !self.links[link].is_open_there {
+                return;
+            }
+            let Some(text) = self.links[link].unread.pop_front() else {
+                return;
+            };
+            self.trace.hash(&*text);
+            self.trace.note(|| format!("gateway reads {session:?} {text}"));
+            let frame = decode_client_frame(&text);
+            wire::arrived(self, session, &frame);
+            let bytes = text.len();
+            self.tell_gateway(process, GatewayInput::Frame { session, bytes, frame });
+        }
+    }
+
+    pub(super) fn arrive_down(&mut self, link: usize) {
+        let one = &mut self.links[link];
+        if one.down.stalled_until > self.now {
+            self.queue.push(one.down.stalled_until, Event::Down(link));
+            return;
+        }
+        let Some(item) = one.down.take() else {
+            return;
+        };
+        let (page, attempt) = (one.page, one.attempt);
+        match item {
+            // A page that closed the socket may still find frames in its queue.
+            Item::Text(text) => {
+                self.trace.hash(&*text);
+                self.trace.note(|| format!("page {page} hears {text}"));
+                let text = (*text).to_owned();
+                self.tell_page(page, Input::Frame { attempt, text });
+            }
+            Item::Close(code) => {
+                let was_open = std::mem::replace(&mut one.is_open_here, false);
+                if self.pages[page].link == Some(link) {
+                    self.pages[page].link = None;
+                }
+                if was_open {
+                    self.tell_page(page, Input::SocketClosed { attempt, code });
+                }
+            }
+        }
+    }
+
+    /// A page closes its socket.
+    pub(super) fn close_socket(&mut self, page: usize, attempt: Attempt, is_timer: bool) {
+        if is_timer {
+            self.heard_before_judged(page, attempt);
+        }
+        let one = &mut self.pages[page];
+        if one.dialing.take_if(|dialing| *dialing == attempt).is_some() {
+            one.outstanding = one.outstanding.saturating_sub(1);
+        }
+        let link = one.link.filter(|link| self.links[*link].attempt == attempt);
+        if let Some(link) = link {
+            self.pages[page].link = None;
+            self.leave_link(link);
+        }
+    }
+
+    /// The page's side of a connection is over; what was on its way may still arrive.
+    pub(super) fn leave_link(&mut self, link: usize) {
+        self.links[link].is_open_here = false;
+        self.send_up(link, Item::Close(NO_CLOSE_CODE));
+    }
+
+    /// The gateway's side of a connection is over.
+    fn close_there(&mut self, link: usize) {
+        let one = &mut self.links[link];
+        if !std::mem::replace(&mut one.is_open_there, false) {
+            return;
+        }
+        let (session, process) = (one.session, one.process);
+        self.tell_gateway(process, GatewayInput::Closed { session });
+    }
+
+    /// Both sides learn that the connection is over; what was on its way is lost.
+    pub(super) fn reset_link(&mut self, link: usize) {
+        let one = &mut self.links[link];
+        for pipe in [&mut one.up, &mut one.down] {
+            pipe.items.clear();
+            pipe.stalled_until = 0;
+            pipe.is_dead = false;
+        }
+        self.send_up(link, Item::Close(NO_CLOSE_CODE));
+        self.send_down(link, Item::Close(NO_CLOSE_CODE));
+    }
+
+    /// A proxy ends a connection with a code.
+    pub(super) fn hang_up(&mut self, link: usize, code: u16) {
+        self.send_up(link, Item::Close(code));
+        self.send_down(link, Item::Close(code));
+    }
+
+    /// A connection stalls.
+    pub(super) fn stall(&mut self, link: usize, up: bool, down: bool, ms: u64, ending: Ending) {
+        let until = self.now + ms;
+        let one = &mut self.links[link];
+        for (pipe, is_meant) in [(&mut one.up, up), (&mut one.down, down)] {
+            if is_meant && ending == Ending::Dies {
+                pipe.is_dead = true;
+                pipe.items.clear();
+            } else if is_meant {
+                pipe.stalled_until = until;
+            }
+        }
+        if ending == Ending::Resets {
+            self.queue.push(until, Event::Reset(link));
+        }
+    }
+
+    /// A stalled connection goes on. One that died stays dead: its ends must notice.
+    pub(super) fn end_stall(&mut self, link: usize) {
+        let now = self.now;
+        let one = &mut self.links[link];
+        if one.up.stalled_until > now {
+            one.up.stalled_until = now;
+            one.up.last_at = now;
+            (0..one.up.items.len()).for_each(|_| self.queue.push(now, Event::Up(link)));
+        }
+        if one.down.stalled_until > now {
+            one.down.stalled_until = now;
+            one.down.last_at = now;
+            (0..one.down.items.len()).for_each(|_| self.queue.push(now, Event::Down(link)));
+        }
+    }
+
+    /// A process is gone: its sockets are reset by the system.
+    pub(super) fn lose_links(&mut self, process: u64) {
+        for link in 0..self.links.len() {
+            let one = &mut self.links[link];
+            if one.process == process && std::mem::replace(&mut one.is_open_there, false) {
+                self.send_down(link, Item::Close(NO_CLOSE_CODE));
+            }
+        }
+    }
+
+    pub(super) fn want_pump(&mut self, link: usize) {
+        let one = &mut self.links[link];
+        if !std::mem::replace(&mut one.is_pumping, true) {
+            let at = self.now + one.rng.u64(0..2);
+            self.queue.push(at, Event::Pump(link));
+        }
+    }
+
+    /// The gateway writes one batch to a connection, as its shell does.
+    pub(super) fn pump(&mut self, link: usize) {
+        let now = self.now;
+        let one = &mut self.links[link];
+        one.is_pumping = false;
+        if !one.is_open_there {
+            return;
+        }
+        let is_paused = self.process.as_ref().is_some_and(|process| process.paused_until > now);
+        if is_paused || one.down.bytes > BUFFER_BYTES {
+            let since = *one.blocked_since.get_or_insert(now);
+            if !is_paused && now - since >= WRITE_TIMEOUT_MS {
+                self.coverage.see("state", "slow consumer closed");
+                return self.close_there(link);
+            }
+            one.is_pumping = true;
+            self.queue.push(now + 250, Event::Pump(link));
+            return;
+        }
+        one.blocked_since = None;
+        let (session, process) = (one.session, one.process);
+        let Some(batch) = self.take_batch(process, session) else {
+            return self.read_up(link);
+        };
+        for text in batch.frames {
+            wire::told(self, session, &text);
+            self.send_down(link, Item::Text(text));
+        }
+        if let Some(code) = batch.close {
+            self.say_goodbye(link, code);
+        } else {
+            self.want_pump(link);
+            self.read_up(link);
+        }
+    }
+
+    fn say_goodbye(&mut self, link: usize, code: CloseCode) {
+        self.coverage.see("close code", code.as_str());
+        self.send_down(link, Item::Close(code.number()));
+        self.close_there(link);
+    }
+}
+
+impl Pipe {
+    /// Puts something in; returns when it arrives, if ever.
+    fn put(&mut self, now: u64, item: Item, delay_ms: u64) -> Option<u64> {
+        if self.is_dead {
+            return None;
+        }
+        if let Item::Text(text) = &item {
+            self.bytes += text.len();
+        }
+        self.items.push_back(item);
+        self.last_at = self.last_at.max(now + delay_ms).max(self.stalled_until);
+        Some(self.last_at)
+    }
+
+    fn take(&mut self) -> Option<Item> {
+        if self.is_dead {
+            return None;
+        }
+        let item = self.items.pop_front();
+        if let Some(Item::Text(text)) = &item {
+            self.bytes = self.bytes.saturating_sub(text.len());
+        }
+        item
+    }
+}

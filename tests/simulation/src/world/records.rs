@@ -1,0 +1,104 @@
+//! The gateway's database, with the faults that a database has.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use rejoinder_gateway::store::{Applied, Command, Read, ReadAnswer, Sqlite, StoreError};
+use rejoinder_protocol::{Epoch, UnixMillis};
+
+/// The gateway's database. It outlives the processes that use it.
+#[derive(Debug)]
+pub struct Records {
+    sqlite: Sqlite,
+    /// Every batch that was committed, to restore a backup from.
+    log: Vec<(UnixMillis, Arc<[Command]>)>,
+    restores: u64,
+    /// So many commits find it busy.
+    pub busy: u32,
+    /// The fates of the next commits that nobody learns: stored or not.
+    pub unknown: VecDeque<bool>,
+    /// So many reads fail.
+    pub failing_reads: u32,
+}
+
+impl Records {
+    /// Opens an empty database.
+    pub fn new() -> Self {
+        Self {
+            sqlite: open(&epoch(0)),
+            log: Vec::new(),
+            restores: 0,
+            busy: 0,
+            unknown: VecDeque::new(),
+            failing_reads: 0,
+        }
+    }
+
+    /// Returns the present history.
+    pub fn epoch(&self) -> &Epoch {
+        self.sqlite.epoch()
+    }
+
+    /// Runs a batch. Returns what the gateway learns, and what was really stored.
+    pub fn apply(
+        &mut self,
+        now: UnixMillis,
+        commands: &Arc<[Command]>,
+    ) -> (Result<Applied, StoreError>, Option<Applied>) {
+        if self.busy > 0 {
+            self.busy -= 1;
+            return (Err(StoreError::Unavailable("busy".to_owned())), None);
+        }
+        let unknown = || Err(StoreError::UnknownFate("the connection died".to_owned()));
+        let fate = self.unknown.pop_front();
+        if fate == Some(false) {
+            return (unknown(), None);
+        }
+        let result = self.sqlite.apply(now, commands);
+        let stored = result.as_ref().ok().cloned();
+        if stored.is_some() {
+            self.log.push((now, Arc::clone(commands)));
+        }
+        if fate == Some(true) {
+            return (unknown(), stored);
+        }
+        (result, stored)
+    }
+
+    /// Answers a question.
+    pub fn read(&mut self, question: &Read) -> Result<ReadAnswer, StoreError> {
+        if self.failing_reads > 0 {
+            self.failing_reads -= 1;
+            return Err(StoreError::Unavailable("it does not answer".to_owned()));
+        }
+        self.sqlite.read(question)
+    }
+
+    /// Answers a question of this program, which no fault concerns.
+    pub fn inspect(&self, question: &Read) -> Result<ReadAnswer, StoreError> {
+        self.sqlite.read(question)
+    }
+
+    /// Puts a backup in place, which lacks the newest batches and begins a new history. Returns
+    /// what the backup holds: every batch with its outcomes.
+    pub fn restore(&mut self, batches: usize) -> Vec<(UnixMillis, Arc<[Command]>, Applied)> {
+        self.restores += 1;
+        self.sqlite = open(&epoch(self.restores));
+        self.log.truncate(self.log.len().saturating_sub(batches));
+        let mut held = Vec::new();
+        for (now, commands) in &self.log {
+            if let Ok(applied) = self.sqlite.apply(*now, commands) {
+                held.push((*now, Arc::clone(commands), applied));
+            }
+        }
+        held
+    }
+}
+
+fn epoch(number: u64) -> Epoch {
+    format!("epoch-{number}").parse().expect("a valid epoch")
+}
+
+fn open(epoch: &Epoch) -> Sqlite {
+    Sqlite::memory(epoch).expect("a database in memory opens")
+}
