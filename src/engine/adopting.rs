@@ -1,5 +1,7 @@
 //! Reading the outbox: what an earlier page or another tab left there.
 
+use rejoinder_protocol::ThreadId;
+
 use super::Engine;
 use super::connection::State;
 use super::effect::Effect;
@@ -39,7 +41,7 @@ impl Engine {
                 if let Some((newest, _)) = load.entries.last() {
                     self.outbox.see(*newest);
                 }
-                self.drop_discarded_elsewhere(&load.entries);
+                self.note_gone_elsewhere(&load.entries, effects);
                 self.adopt(load.entries, effects);
             }
             Err(failure) => self.storage_failed(failure),
@@ -52,15 +54,18 @@ impl Engine {
         }
     }
 
-    /// A row that was never sent and is gone was discarded in another tab.
-    pub(super) fn drop_discarded_elsewhere(&mut self, rows: &[(OrderNumber, EntryRecord)]) {
+    /// A row that is gone was discarded or confirmed by another tab.
+    pub(super) fn note_gone_elsewhere(
+        &mut self,
+        rows: &[(OrderNumber, EntryRecord)],
+        effects: &mut Vec<Effect>,
+    ) {
         let is_gone = |entry: &&Entry| {
-            let is_unsent = entry.saved == Saved::Disk
+            let is_idle = entry.saved == Saved::Disk
                 && entry.flight == Flight::Waiting
-                && !entry.record.attempted
                 && !entry.is_discarding;
             let key = entry.record.client_msg_id;
-            is_unsent && !rows.iter().any(|(_, record)| record.client_msg_id == key)
+            is_idle && !rows.iter().any(|(_, record)| record.client_msg_id == key)
         };
         let gone: Vec<_> = self
             .outbox
@@ -69,8 +74,18 @@ impl Engine {
             .map(|entry| (entry.record.client_msg_id, entry.record.thread_id.clone()))
             .collect();
         for (client_msg_id, thread_id) in gone {
+            if let Some(entry) = self.outbox.get_mut(client_msg_id) {
+                entry.flight = Flight::Elsewhere;
+            }
+            self.reload_thread(&thread_id, effects);
+        }
+    }
+
+    /// A thread has caught up: what another tab took away and did not confirm, it discarded.
+    pub(super) fn drop_discarded_elsewhere(&mut self, thread_id: &ThreadId) {
+        for client_msg_id in self.outbox.elsewhere(thread_id) {
             self.outbox.remove(client_msg_id);
-            self.touch_list(&thread_id);
+            self.touch_list(thread_id);
         }
     }
 

@@ -23,7 +23,7 @@ impl Engine {
         if entry.is_discarding || entry.record.cancel_wanted {
             return;
         }
-        if entry.saved != Saved::Memory && is_on {
+        if !matches!(entry.saved, Saved::Memory | Saved::Stranded) && is_on {
             entry.is_discarding = true;
             let write = Write::Discard { client_msg_id };
             self.persist(PendingWrite::Discard(client_msg_id), write, effects);
@@ -41,7 +41,8 @@ impl Engine {
         let Some(entry) = self.outbox.get_mut(client_msg_id) else {
             return;
         };
-        let outcome = if entry.record.attempted {
+        // A row that cannot be deleted is sent by whoever finds it, unless its key is void.
+        let outcome = if entry.record.attempted || entry.saved != Saved::Memory {
             DiscardOutcome::MaybeSent
         } else {
             DiscardOutcome::Discarded

@@ -93,6 +93,10 @@ impl Engine {
     pub(super) fn handle_summary(&mut self, summary: ThreadSummary) {
         if let Some(thread) = self.threads.get_mut(&summary.thread_id) {
             thread.told = thread.told.max(summary.revision);
+            // Only who takes part is told: it exists now, or the user was let in.
+            if thread.unavailable.take().is_some() {
+                thread.sync_again();
+            }
             self.hint_told(&summary.thread_id);
         }
         if self.inbox.is_watched {

@@ -34,7 +34,7 @@ mod time;
 
 use std::collections::BTreeMap;
 
-use rejoinder_protocol::{ThreadId, UserId};
+use rejoinder_protocol::{SequenceNumber, ThreadId, UserId};
 
 pub use self::config::Config;
 pub use self::effect::Effect;
@@ -65,6 +65,8 @@ pub struct Engine {
     connection: Connection,
     outbox: Outbox,
     threads: BTreeMap<ThreadId, ThreadState>,
+    /// Up to where messages of threads that are closed now were announced.
+    announced: BTreeMap<ThreadId, SequenceNumber>,
     presence: PresenceTable,
     inbox: Inbox,
     storage: Storage,
@@ -82,6 +84,7 @@ impl Engine {
             connection: Connection::new(seed),
             outbox: Outbox::default(),
             threads: BTreeMap::new(),
+            announced: BTreeMap::new(),
             presence: PresenceTable::default(),
             inbox: Inbox::default(),
             storage: Storage::default(),

@@ -18,6 +18,8 @@ pub(crate) enum Saved {
     Late,
     /// It is.
     Disk,
+    /// It is, but storage works no more: nobody can note that it is being sent.
+    Stranded,
     /// It is not and will not be.
     Memory,
 }
@@ -35,6 +37,9 @@ pub(crate) enum Flight {
     Suspect { at: Millis },
     /// Acknowledged on this connection; waits for its change.
     Acked,
+    /// Its row is gone: another tab confirmed or discarded it. What is stored of the thread, and
+    /// catching up from there, tells which.
+    Elsewhere,
 }
 
 /// One message.
@@ -85,7 +90,7 @@ impl Entry {
         match self.saved {
             Saved::Writing { .. } => None,
             Saved::Late | Saved::Memory => Some(Durability::Memory),
-            Saved::Disk => Some(Durability::Disk),
+            Saved::Disk | Saved::Stranded => Some(Durability::Disk),
         }
     }
 
@@ -94,7 +99,7 @@ impl Entry {
         match self.saved {
             Saved::Writing { .. } => false,
             Saved::Late | Saved::Disk => self.record.attempted,
-            Saved::Memory => true,
+            Saved::Stranded | Saved::Memory => true,
         }
     }
 }
@@ -246,7 +251,8 @@ impl Outbox {
             return None;
         }
         for entry in self.of_thread(thread_id) {
-            if entry.record.cancel_wanted || entry.flight == Flight::Acked {
+            let is_over = matches!(entry.flight, Flight::Acked | Flight::Elsewhere);
+            if entry.record.cancel_wanted || is_over {
                 continue;
             }
             if entry.record.failed.is_some() {
@@ -256,9 +262,11 @@ impl Outbox {
                 return None;
             }
             return match entry.flight {
-                Flight::Marking | Flight::Sent { .. } | Flight::Suspect { .. } | Flight::Acked => {
-                    None
-                }
+                Flight::Marking
+                | Flight::Sent { .. }
+                | Flight::Suspect { .. }
+                | Flight::Acked
+                | Flight::Elsewhere => None,
                 Flight::Waiting if entry.may_transmit() => {
                     Some(Next::Transmit(entry.record.client_msg_id))
                 }
@@ -299,9 +307,25 @@ impl Outbox {
                 }
                 // The transaction is still open and will be answered.
                 Flight::Marking | Flight::Waiting => {}
+                Flight::Elsewhere => {}
             }
         }
         self.pauses.clear();
+    }
+
+    /// Storage works no more: what it holds leaves without its help.
+    pub(crate) fn strand(&mut self) {
+        for entry in self.iter_mut().filter(|entry| entry.saved == Saved::Disk) {
+            entry.saved = Saved::Stranded;
+        }
+    }
+
+    /// A thread has caught up: returns what another tab must have discarded, for it did not come.
+    pub(crate) fn elsewhere(&self, thread_id: &ThreadId) -> Vec<ClientMsgId> {
+        self.of_thread(thread_id)
+            .filter(|entry| entry.flight == Flight::Elsewhere)
+            .map(|entry| entry.record.client_msg_id)
+            .collect()
     }
 
     /// Returns when the outbox next needs attention.

@@ -135,6 +135,7 @@ impl Engine {
         if let Some(thread) = self.threads.get_mut(thread_id) {
             thread.removed(self.config.user_id.clone());
         }
+        self.drop_discarded_elsewhere(thread_id);
         let write = Write::RemoveThread {
             thread_id: thread_id.clone(),
             settled: acked,

@@ -106,7 +106,9 @@ impl Engine {
         if self.outbox.len() >= OUTBOX_ENTRIES_MAX {
             return Err(SendRefusal::OutboxFull);
         }
-        if self.outbox.get(send.client_msg_id).is_some() {
+        let log = self.threads.get(&send.thread_id).and_then(|thread| thread.log.as_ref());
+        let is_confirmed = log.is_some_and(|log| log.holds_own(send.client_msg_id));
+        if is_confirmed || self.outbox.get(send.client_msg_id).is_some() {
             return Err(SendRefusal::IdConflict);
         }
         Ok(())
@@ -138,6 +140,9 @@ impl Engine {
         };
         if live.is_congested {
             return;
+        }
+        if !self.storage.is_on() {
+            self.outbox.strand();
         }
         let now = self.clock.now.monotonic;
         self.pump_cancels(effects);

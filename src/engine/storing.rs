@@ -277,9 +277,9 @@ impl Engine {
             (PendingWrite::Discard(client_msg_id), Answer::MaybeSent) => {
                 self.discarded(client_msg_id, DiscardOutcome::MaybeSent, effects);
             }
-            // Its row never arrived, or another tab was first: what we know ourselves decides.
+            // Another tab confirmed or discarded it: only the gateway knows.
             (PendingWrite::Discard(client_msg_id), _) => {
-                self.discard_in_memory(client_msg_id, effects);
+                self.discarded(client_msg_id, DiscardOutcome::MaybeSent, effects);
             }
             (
                 PendingWrite::Enqueue(_)
@@ -319,12 +319,9 @@ impl Engine {
             return;
         }
         // Another tab discarded it, or its change is stored and on its way to us.
+        entry.flight = Flight::Elsewhere;
         let thread_id = entry.record.thread_id.clone();
-        self.outbox.remove(client_msg_id);
-        self.touch_list(&thread_id);
-        if let Some(thread) = self.threads.get_mut(&thread_id) {
-            thread.sync_again();
-        }
+        self.reload_thread(&thread_id, effects);
         // A wish to cancel that another tab stored is ours to carry out as well.
         self.load_outbox(effects);
     }
@@ -345,7 +342,7 @@ impl Engine {
             }
             PendingWrite::Mark(client_msg_id) => {
                 if let Some(entry) = self.outbox.get_mut(client_msg_id) {
-                    entry.saved = Saved::Memory;
+                    entry.saved = Saved::Stranded;
                     entry.flight = Flight::Waiting;
                 }
                 self.storage_failed(failure);

@@ -87,11 +87,15 @@ impl Engine {
             thread.sync_again();
             return;
         }
+        let is_caught_up = matches!(thread.subscription, Subscription::CatchingUp { .. });
         thread.subscription = Subscription::Live;
         if held < thread.told {
             thread.hint_deadline = Some(now.after(HINT_SYNC_MS));
         }
         thread.touch_list();
+        if is_caught_up {
+            self.drop_discarded_elsewhere(&live.thread_id);
+        }
     }
 
     /// Something told of a change above the cursor: if it does not come by itself, sync.

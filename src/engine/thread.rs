@@ -60,7 +60,7 @@ pub(crate) struct ThreadState {
     pub(crate) has_hole: bool,
     /// When to sync because `told` was not reached.
     pub(crate) hint_deadline: Option<Millis>,
-    /// Messages up to here were announced before a reload.
+    /// Messages up to here were announced before a reload, or before the thread was closed.
     pub(crate) announced: SequenceNumber,
     pub(crate) unavailable: Option<ErrorCode>,
     pub(crate) older: Older,
@@ -126,6 +126,13 @@ impl ThreadState {
         self.log
             .as_ref()
             .map_or(Revision::ZERO, ThreadLog::revision)
+    }
+
+    /// Everything up to here was announced, or shown when it was no news any more.
+    pub(crate) fn announced_until(&self) -> SequenceNumber {
+        let newest = self.log.as_ref().and_then(ThreadLog::newest);
+        let newest = newest.map_or(SequenceNumber::ZERO, |held| held.message.sequence_number);
+        self.announced.max(newest)
     }
 
     pub(crate) fn touch(&mut self) {

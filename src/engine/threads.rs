@@ -56,6 +56,7 @@ impl Engine {
             return;
         }
         let mut thread = ThreadState::new();
+        thread.announced = self.announced.remove(thread_id).unwrap_or_default();
         if self.storage.is_on() {
             effects.push(Effect::LoadThread {
                 thread_id: thread_id.clone(),
@@ -78,7 +79,10 @@ impl Engine {
             .collect();
         for thread_id in idle {
             self.clear_thread(&thread_id, effects);
-            self.threads.remove(&thread_id);
+            if let Some(thread) = self.threads.remove(&thread_id) {
+                self.announced
+                    .insert(thread_id.clone(), thread.announced_until());
+            }
             self.transmit(ClientFrame::Unsubscribe(Unsubscribe { thread_id }), effects);
         }
     }
@@ -122,10 +126,7 @@ impl Engine {
         if thread.log.is_some() && !thread.is_reloading {
             return;
         }
-        let known = thread.log.as_ref().and_then(|log| log.newest());
-        if let Some(held) = known {
-            thread.announced = thread.announced.max(held.message.sequence_number);
-        }
+        thread.announced = thread.announced_until();
         let mut log = ThreadLog::new(user_id, load);
         if let Some(old) = thread.log.as_ref() {
             log.remember_skipped(old.skipped_revision());
@@ -209,6 +210,10 @@ impl Engine {
             thread.resubscribe_at = Some(now.after(wait));
         }
         thread.touch();
+        if error.code.is_permanent() {
+            // There is nobody to tell what became of them.
+            self.drop_discarded_elsewhere(thread_id);
+        }
     }
 
     pub(super) fn check_threads(&mut self) {

@@ -163,6 +163,13 @@ fn what_one_tab_discards_disappears_from_the_others() {
     assert_eq!(second.bodies(), ["oops"]);
     first.browser.app(AppInput::Discard { client_msg_id: key });
     second.connect();
+    assert_eq!(second.sent(), []);
+    assert_eq!(
+        second.bodies(),
+        ["oops"],
+        "it may as well be on its way as confirmed"
+    );
+    second.go_live(0);
     assert!(second.bodies().is_empty());
     assert_eq!(second.sent(), []);
 }

@@ -57,7 +57,9 @@ pub enum Ending {
     Dies,
 }
 
-/// Something that somebody does, or that goes wrong.
+/// Something that somebody does, or that goes wrong. `ms` is how long it lasts, in virtual
+/// milliseconds.
+#[allow(missing_docs, reason = "each field is one of the words above")]
 #[derive(Clone, Debug, Eq, PartialEq, Deserialize, Serialize)]
 pub enum Action {
     /// A user sends a message.

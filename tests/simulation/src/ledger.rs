@@ -58,8 +58,15 @@ impl Ledger {
     /// Notes a call.
     pub fn add(&mut self, sent: Sent) {
         let name = (sent.user_id.clone(), sent.client_msg_id);
-        self.by_key.entry(name).or_default().push(self.calls.len());
+        let indexes = self.by_key.entry(name).or_default();
+        indexes.push(self.calls.len());
         self.calls.push(sent);
+        if indexes.len() > 1 {
+            // What becomes of one becomes of all of them.
+            for index in indexes {
+                self.calls[*index].is_unusual = true;
+            }
+        }
     }
 
     fn indexes(&self, user_id: &UserId, key: ClientMsgId) -> Vec<usize> {

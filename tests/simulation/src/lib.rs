@@ -22,6 +22,7 @@ pub mod ledger;
 pub mod random;
 pub mod run;
 pub mod schedule;
+pub mod shrink;
 pub mod swarm;
 pub mod trace;
 pub mod truth;

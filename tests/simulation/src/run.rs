@@ -2,7 +2,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use rejoinder::engine::{AppInput, Delivery};
+use rejoinder::engine::{AppInput, ConnectionState, Delivery};
 
 use crate::coverage::Coverage;
 use crate::invariant::{Invariant, Violation};
@@ -92,13 +92,22 @@ fn recover(world: &mut World, schedule: &Schedule) {
     world.check_fates();
 }
 
-/// Lets time pass; meanwhile users discard what has failed.
+/// Lets time pass; meanwhile users discard what has failed, and applications connect again where
+/// the engine has given up.
 fn wait(world: &mut World, schedule: &Schedule, ms: u64) {
     let end = world.now + ms;
     while world.now < end && world.violation.is_none() {
         for page in 0..world.pages.len() {
             if !world.pages[page].is_open {
                 continue;
+            }
+            let connection = world.pages[page].screen.connection.as_ref();
+            let has_ended = connection.is_some_and(|connection| {
+                use ConnectionState::{AuthRequired, Stopped, WrongUser};
+                matches!(connection.state, AuthRequired | Stopped | WrongUser)
+            });
+            if has_ended {
+                world.app(page, AppInput::Connect);
             }
             let waiting = world.pages[page].screen.waiting();
             let failed = waiting.filter(|row| matches!(row.delivery, Delivery::Failed { .. }));

@@ -39,7 +39,7 @@ fn setting(rng: &mut Rng) -> Setting {
         network_ms: *pick(rng, &[1, 20, 20, 100, 400]).unwrap_or(&20),
         storage_ms: *pick(rng, &[1, 1, 5, 5, 60, 400]).unwrap_or(&1),
         store_ms: *pick(rng, &[1, 1, 5, 50]).unwrap_or(&1),
-        token_ms: (rng.u8(0..6) == 0).then(|| rng.u64(20_000..90_000)),
+        token_ms: (rng.u8(0..6) == 0).then(|| rng.u64(5_000..60_000)),
         gateway_skew_ms: if rng.bool() { 0 } else { rng.i64(-5_000..5_000) },
     }
 }

@@ -309,7 +309,14 @@ impl Truth {
                     None => Expected::Refused(ErrorCode::NotFound),
                 }
             }
-            Command::Create { .. } => Expected::Done,
+            Command::Create { thread_id, participants } => {
+                let is_new = !self.threads.contains_key(thread_id);
+                if is_new || participants.iter().all(|one| self.is_member(thread_id, one)) {
+                    Expected::Done
+                } else {
+                    Expected::Refused(ErrorCode::NotFound)
+                }
+            }
             Command::Remove { thread_id, user_id } => {
                 let thread = self.threads.get(thread_id);
                 if thread.is_some_and(|one| one.stays.contains_key(user_id)) {

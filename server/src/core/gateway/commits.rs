@@ -89,7 +89,14 @@ impl Gateway {
             }
             Origin::Subscription(session, thread_id) => {
                 if let Some((one, _)) = self.touch(session) {
-                    one.subscriptions.again(&thread_id);
+                    match outcome.answer {
+                        Answer::Refused(code) if !code.is_permanent() => {
+                            one.subscriptions.make_again(now.monotonic, &thread_id);
+                        }
+                        Answer::Cancelled | Answer::Done | Answer::Refused(_) | Answer::Stored(_) => {
+                            one.subscriptions.again(&thread_id);
+                        }
+                    }
                 }
                 None
             }

@@ -40,6 +40,10 @@ impl Session {
             Phase::Verifying { .. } => {
                 return self.close(now, CloseCode::ProtocolError, None);
             }
+            // The next tick would end it; after a pause of the process a frame may come before that.
+            Phase::Ready { expires_at } if expires_at.is_some_and(|at| at <= now) => {
+                return self.close(now, CloseCode::TokenExpired, None);
+            }
             Phase::Ready { .. } => {}
         }
         // Every frame holds a place for its reply; those without one give it back.

@@ -175,6 +175,14 @@ impl Subscriptions {
         subscription.is_some_and(|one| !std::mem::replace(&mut one.made, true))
     }
 
+    /// Asks for the `--dev` pair once more after a while: the store did not take it now.
+    pub(crate) fn make_again(&mut self, now: Millis, thread_id: &ThreadId) {
+        if let Some(subscription) = self.all.get_mut(thread_id) {
+            subscription.made = false;
+        }
+        self.rest(now, thread_id);
+    }
+
     /// Notes that the client must still be shown how a thread now looks in a list; `false` if there
     /// are too many such.
     pub(crate) fn owe_summary(&mut self, thread_id: &ThreadId) -> bool {

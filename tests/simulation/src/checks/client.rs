@@ -22,6 +22,8 @@ pub fn notice(world: &mut World, page: usize, notice: Notice) {
         Notice::Connection(connection) => {
             if connection.storage == Durability::Memory {
                 world.coverage.see("state", "in memory only");
+                let device = world.pages[page].device;
+                world.devices[device].lame_pages.insert(page);
             }
             world.pages[page].screen.connection = Some(connection);
         }
@@ -234,7 +236,6 @@ pub fn attempt(world: &mut World, page: usize) {
 /// A database was deleted at its user's wish.
 pub fn deleted(world: &mut World, page: usize) {
     let device = world.pages[page].device;
-    world.ledger.forget(device);
     if !world.devices[device].disk.is_empty() {
         world.fail(Invariant::LogoutForgets, || "something is left".to_owned());
     }

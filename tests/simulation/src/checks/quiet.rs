@@ -86,6 +86,10 @@ impl World {
     }
 
     fn check_partners(&mut self, page: usize, thread_id: &ThreadId) {
+        let user_id = &self.pages[page].user_id;
+        if !self.truth().is_member(thread_id, user_id) {
+            return;
+        }
         let meta = self.pages[page].screen.threads.get(thread_id).and_then(|one| one.meta.clone());
         for partner in meta.into_iter().flat_map(|meta| meta.partners) {
             if partner.is_typing {
@@ -127,7 +131,12 @@ impl World {
         let was_ever = self.truths.values().any(|truth| truth.keys.contains_key(&name));
         let is_gone = matches!(sent.outcome, Some(DiscardOutcome::Discarded | DiscardOutcome::Cancelled));
         let (body, key) = (&sent.body, format!("{key:?}"));
-        if is_gone && is_stored && !sent.is_unusual {
+        let lame = &self.devices[sent.device].lame_pages;
+        let is_excused = sent.is_unusual
+            || lame.iter().any(|page| *page != sent.page)
+            // The backup may lack that the key is void.
+            || sent.outcome == Some(DiscardOutcome::Cancelled) && self.truths.len() > 1;
+        if is_gone && is_stored && !is_excused {
             let detail = format!("{body:?} was {:?}, and is stored", sent.outcome);
             return self.fail(Invariant::DiscardsAreTrue, || detail);
         }
@@ -147,18 +156,36 @@ impl World {
         }
     }
 
+    /// Whether a device only ever had one tab.
+    fn is_alone(&self, sent: &Sent) -> bool {
+        let mut pages = self.pages.iter().filter(|page| page.device == sent.device);
+        pages.all(|page| page.tab == self.pages[sent.page].tab)
+    }
+
     fn check_order(&mut self, earlier: &Sent, later: &Sent, index: usize) {
         let is_one_queue = earlier.device == later.device && earlier.thread_id == later.thread_id;
         let is_odd = |sent: &Sent| sent.is_unusual || sent.has_failed || sent.is_discarded;
-        let is_before = earlier.page == later.page
-            || earlier.safe_since.is_some_and(|since| since <= index);
-        if !is_one_queue || !is_before || is_odd(earlier) || is_odd(later) {
+        // A database that was thrown away under open tabs numbers its rows anew.
+        let device = earlier.device;
+        let is_forgetful = self.devices[device].has_forgotten;
+        // Other tabs do not know of a message that only this page holds; its user was told
+        // "memory".
+        let is_before = if earlier.page == later.page {
+            earlier.is_safe() || self.is_alone(earlier)
+        } else {
+            earlier.safe_since.is_some_and(|since| since <= index) && later.is_safe()
+        };
+        // What a restored backup lacks is sent again by whoever still has it, whenever that is.
+        let is_restored = self.truths.len() > 1;
+        if !is_one_queue || !is_before || is_odd(earlier) || is_odd(later) || is_restored || is_forgetful {
             return;
         }
         let place = |sent: &Sent| {
             let name = (sent.thread_id.clone(), sent.user_id.clone(), sent.client_msg_id);
             match self.truth().keys.get(&name) {
-                Some(Key::Stored { ack, .. }) => Some(ack.sequence_number.get()),
+                Some(Key::Stored { ack, body }) if *body == sent.body => {
+                    Some(ack.sequence_number.get())
+                }
                 _ => None,
             }
         };

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use rejoinder_gateway::core::SessionKey;
 use rejoinder_protocol::{
-    Ack, ClientFrame, ClientFrameType, Cursor, DecodeError, Epoch, ErrorCode, ErrorFrame,
+    Ack, ClientFrame, ClientFrameType, DecodeError, Epoch, ErrorCode, ErrorFrame,
     HistoryPage, Object, PAGE_BYTES_MAX, PAGE_CHANGES_MAX, Page, RESET_MESSAGES, Reset,
     ServerFrame, Since, ThreadId, ThreadSummary, UserId, decode_server_frame, encode,
 };
@@ -30,7 +30,6 @@ struct Told {
 /// One connection, as seen from between.
 #[derive(Debug)]
 struct Session {
-    user_id: UserId,
     /// The gateway knows it as this user.
     welcomed: Option<UserId>,
     epoch: Option<Epoch>,
@@ -46,10 +45,9 @@ pub struct Wire {
 }
 
 impl Wire {
-    /// A connection of a user begins.
-    pub fn open(&mut self, session: SessionKey, user_id: UserId) {
+    /// A connection begins.
+    pub fn open(&mut self, session: SessionKey) {
         let one = Session {
-            user_id,
             welcomed: None,
             epoch: None,
             threads: BTreeMap::new(),
@@ -98,11 +96,9 @@ pub fn transmitted(world: &mut World, page: usize, link: Option<usize>, frame: &
 
 /// A frame reaches the gateway.
 pub fn arrived(world: &mut World, session: SessionKey, frame: &Result<ClientFrame, DecodeError>) {
-    let now = world.now;
     let Some(one) = world.wire.sessions.get_mut(&session) else {
         return;
     };
-    let is_late = one.ends_at.is_some_and(|end| now > end + LEEWAY_MS + TICK_MS);
     match frame {
         Ok(ClientFrame::Hello(hello)) => {
             for resume in &hello.resume {
@@ -117,12 +113,17 @@ pub fn arrived(world: &mut World, session: SessionKey, frame: &Result<ClientFram
         Ok(_) => {}
         Err(error) => {
             let detail = format!("an engine sends what cannot be read: {error:?}");
-            return world.fail(Invariant::NoPanic, || detail);
+            world.fail(Invariant::NoPanic, || detail);
         }
     }
-    if is_late {
-        let detail = format!("{session:?} is still served {frame:?}");
-        world.fail(Invariant::ExpiryEnds, || detail);
+}
+
+/// A frame was taken by the gateway, which may want more.
+pub fn served(world: &mut World, session: SessionKey) {
+    let ends_at = world.wire.sessions.get(&session).and_then(|one| one.ends_at);
+    let is_late = ends_at.is_some_and(|end| world.now > end + LEEWAY_MS + TICK_MS);
+    if is_late && world.process.as_ref().is_some_and(|process| process.may_read(session)) {
+        world.fail(Invariant::ExpiryEnds, || format!("{session:?} is still served"));
     }
 }
 
@@ -209,13 +210,18 @@ fn check(
             let told = session.threads.entry(live.thread_id.clone()).or_default();
             let revision = live.revision.get();
             // Without a page between: the client stands where it asked from.
-            let is_asked = told.asked.iter().any(|since| revision_of(since) == Some(revision));
-            let is_resumed = told.asked.iter().any(|since| matches!(since, Since::Message(_)));
-            if told.last != Some(revision) && !is_asked && !is_resumed {
-                return Err((Invariant::ToldWithoutHole, format!("after {:?}", told.last)));
+            let is_asked = |since: &Since| match since {
+                Since::Cursor(cursor) => cursor.revision.get() == revision,
+                Since::Message(_) => true,
+                Since::Nothing => false,
+            };
+            if told.last != Some(revision) {
+                let Some(asked) = told.asked.iter().position(is_asked) else {
+                    return Err((Invariant::ToldWithoutHole, format!("after {:?}", told.last)));
+                };
+                told.asked.drain(..=asked);
             }
             told.last = Some(revision);
-            told.asked.clear();
             Ok(())
         }
         ServerFrame::Page(page) => check_page(truth, session, user_id, page),
@@ -240,13 +246,6 @@ fn check(
             Ok(())
         }
         _ => Ok(()),
-    }
-}
-
-fn revision_of(since: &Since) -> Option<u64> {
-    match since {
-        Since::Cursor(Cursor { revision, .. }) => Some(revision.get()),
-        _ => None,
     }
 }
 
@@ -324,10 +323,10 @@ fn check_page(
         Since::Message(_) => true,
         _ => false,
     });
-    if told.last != Some(from) && asked.is_none() {
-        return Err((Invariant::ToldWithoutHole, format!("after {:?}", told.last)));
-    }
-    if let Some(asked) = asked {
+    if told.last != Some(from) {
+        let Some(asked) = asked else {
+            return Err((Invariant::ToldWithoutHole, format!("after {:?}", told.last)));
+        };
         told.asked.drain(..=asked);
     }
     told.last = Some(to);
@@ -356,7 +355,10 @@ fn check_reset(
     let head = reset.head_revision.get();
     let told = session.threads.entry(reset.thread_id.clone()).or_default();
     told.last = Some(head);
-    told.asked.clear();
+    let answered = reset.answers.clone().map_or(Since::Nothing, Since::Cursor);
+    if let Some(asked) = told.asked.iter().position(|since| *since == answered) {
+        told.asked.drain(..=asked);
+    }
     let given: Vec<_> = reset.window.iter().filter_map(|object| match object {
         Object::Message(message) => Some(message.clone()),
         _ => None,

@@ -273,10 +273,7 @@ impl World {
             Action::SlowStorage { device, each_ms, ms } => {
                 self.devices[*device].slow = (*each_ms, self.now + ms);
             }
-            Action::Evict { device } => {
-                self.devices[*device].disk.clear();
-                self.ledger.forget(*device);
-            }
+            Action::Evict { device } => self.forget(*device),
             _ => {}
         }
     }
@@ -356,12 +353,7 @@ impl World {
                 }
             }
             Action::Drain { down_ms } => self.drain_process(*down_ms),
-            Action::Pause { ms } => {
-                let until = self.now + ms;
-                if let Some(process) = self.process.as_mut() {
-                    process.paused_until = until;
-                }
-            }
+            Action::Pause { ms } => self.pause_process(*ms),
             Action::Restore { batches } => self.restore_backup(*batches as usize, 200),
             Action::StoreBusy { commits } => self.records.busy = *commits,
             Action::StoreUnknown { is_stored } => self.records.unknown.push_back(*is_stored),
@@ -374,6 +366,7 @@ impl World {
     /// Mends everything that was wrong, and lets everybody come back.
     pub fn heal(&mut self) {
         self.trace.note(|| "* everything is mended".to_owned());
+        self.is_mended = true;
         for tab in 0..self.tabs.len() {
             self.tabs[tab].around.heal();
             self.tabs[tab].throttled_until = 0;
@@ -387,9 +380,12 @@ impl World {
         self.records.unknown.clear();
         self.records.failing_reads = 0;
         self.slow_store = (0, 0);
+        self.setting.token_ms = None;
         if let Some(process) = self.process.as_mut() {
             process.kill_after = None;
-            process.paused_until = process.paused_until.min(self.now);
+            process.paused_until = 0;
+            let number = process.number;
+            self.resume_process(number);
         } else {
             self.starts_at = Some(self.now);
             self.queue.push(self.now, Event::Start);

@@ -13,7 +13,7 @@ mod queue;
 pub mod records;
 pub mod screen;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet};
 
 use fastrand::Rng;
 use rejoinder::engine::Attempt;
@@ -49,6 +49,11 @@ pub struct Device {
     pub disk: Disk,
     /// How far its wall clock is off, in milliseconds.
     pub wall_offset_ms: i64,
+    /// Its database was deleted or thrown away at some time.
+    pub has_forgotten: bool,
+    /// Pages whose storage has failed them. They may send what another tab discards, for nobody
+    /// can tell them.
+    pub lame_pages: BTreeSet<usize>,
     /// Each storage job takes so long, until then.
     pub slow: (u64, u64),
     rng: Rng,
@@ -98,6 +103,8 @@ pub struct World {
     pub coverage: Coverage,
     /// What did not hold, first of all.
     pub violation: Option<Violation>,
+    /// Nothing goes wrong any more.
+    pub is_mended: bool,
     /// How many events there were.
     pub events: u64,
     /// Effects done so far by pages and by gateways: the places where a crash can happen.
@@ -123,6 +130,8 @@ impl World {
             user_id: user(*owner),
             disk: Disk::default(),
             wall_offset_ms: 0,
+            has_forgotten: false,
+            lame_pages: BTreeSet::new(),
             slow: (0, 0),
             rng: stream(seed, "device", number as u64),
         });
@@ -147,6 +156,7 @@ impl World {
             trace: Trace::new(is_told),
             coverage: Coverage::default(),
             violation: None,
+            is_mended: false,
             events: 0,
             effects: (0, 0),
             seed,
@@ -200,11 +210,16 @@ impl World {
             Event::Up(link) => self.arrive_up(link),
             Event::Down(link) => self.arrive_down(link),
             Event::Pump(link) => self.pump(link),
-            Event::Reset(link) => self.reset_link(link),
+            Event::Reset(link) => {
+                if !self.is_mended {
+                    self.reset_link(link);
+                }
+            }
             Event::Tick(process) => self.tick(process),
             Event::Commit(process, batch, commands) => self.run_commit(process, batch, &commands),
             Event::Read(process, read, question) => self.run_read(process, read, &question),
             Event::Gateway(process, input) => self.tell_gateway(process, input),
+            Event::Resume(process) => self.resume_process(process),
             Event::Start => {
                 if self.process.is_none() && self.starts_at.is_some_and(|at| at <= self.now) {
                     self.start_process();
@@ -240,6 +255,13 @@ impl World {
         &self.truths[self.records.epoch()]
     }
 
+    /// A device forgets everything.
+    pub fn forget(&mut self, device: usize) {
+        self.devices[device].disk.clear();
+        self.devices[device].has_forgotten = true;
+        self.ledger.forget(device);
+    }
+
     /// Returns a thread's name.
     pub fn thread_id(&self, number: usize) -> ThreadId {
         THREADS[number].parse().expect("a valid thread")
@@ -262,6 +284,3 @@ impl World {
         page.outstanding == 0 && page.jobs.is_empty() && page.link.is_none()
     }
 }
-
-/// Things that wait in a row.
-type Row<T> = VecDeque<T>;

@@ -9,7 +9,7 @@ use rejoinder_gateway::core::{Input as GatewayInput, SessionKey};
 use rejoinder_protocol::{ClientFrame, CloseCode, decode_client_frame, encode};
 
 use super::queue::Event;
-use super::{Row, World};
+use super::World;
 use crate::action::Ending;
 use crate::checks::wire;
 use crate::random::{delay, stream};
@@ -98,7 +98,7 @@ pub struct Link {
     up: Pipe,
     down: Pipe,
     /// Arrived at the gateway, which does not read yet.
-    unread: Row<Arc<str>>,
+    unread: VecDeque<Arc<str>>,
     is_pumping: bool,
     blocked_since: Option<u64>,
     usual_ms: u64,
@@ -162,8 +162,7 @@ impl World {
             usual_ms: self.setting.network_ms.max(lag),
             rng: stream(self.seed, "link", number as u64),
         });
-        let user_id = self.pages[page].user_id.clone();
-        self.wire.open(session, user_id);
+        self.wire.open(session);
         // One before it, if any, was closed by the engine.
         self.pages[page].link = Some(number);
         self.tell_gateway(process, GatewayInput::Opened { session });
@@ -238,6 +237,7 @@ impl World {
             wire::arrived(self, session, &frame);
             let bytes = text.len();
             self.tell_gateway(process, GatewayInput::Frame { session, bytes, frame });
+            wire::served(self, session);
         }
     }
 

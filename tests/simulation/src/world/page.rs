@@ -4,14 +4,14 @@ use std::collections::{BTreeSet, VecDeque};
 
 use rejoinder::engine::stored::Write;
 use rejoinder::engine::{
-    AppInput, Attempt, Config, Effect, Engine, Input, Lifecycle, Millis, Notice, Now,
-    StorageFailure, StoredResult, TokenInput, WriteId,
+    AppInput, Attempt, Config, Effect, Engine, Input, Lifecycle, Millis, Notice, Now, Partner, Row,
+    StorageFailure, StoredResult, ThreadMeta, TokenInput, WriteId,
 };
 use rejoinder_protocol::{SequenceNumber, ServerMsgId, ThreadId, Token, UserId};
 
 use super::queue::Event;
 use super::screen::Screen;
-use super::{Row, World};
+use super::World;
 use crate::checks::client;
 use crate::invariant::Invariant;
 use crate::random::{delay, stream};
@@ -65,13 +65,13 @@ pub struct Page {
     pub not_before: u64,
     /// Messages that were announced.
     pub announced: BTreeSet<ServerMsgId>,
-    pub(super) jobs: Row<Job>,
+    pub(super) jobs: VecDeque<Job>,
     pub(super) link: Option<usize>,
     /// The attempt whose socket is being opened.
     pub(super) dialing: Option<Attempt>,
     /// Answers that are on their way.
     pub(super) outstanding: u32,
-    pub(super) missed: Row<Input>,
+    pub(super) missed: VecDeque<Input>,
     /// It crashes after so many more effects.
     pub(super) crash_after: Option<u32>,
     /// Its connection to the database is lost for good.
@@ -258,7 +258,7 @@ impl World {
     }
 
     fn show(&mut self, page: usize, notice: Notice) {
-        self.trace.note(|| format!("page {page} is told {notice:?}"));
+        self.trace.note(|| format!("page {page} is told {}", brief(&notice)));
         client::notice(self, page, notice);
     }
 
@@ -394,7 +394,7 @@ impl World {
         self.trace.note(|| format!("page {page} storage {job:?}"));
         match job {
             Job::Delete => {
-                self.devices[device].disk.clear();
+                self.forget(device);
                 for other in self.pages.iter_mut().filter(|one| one.device == device) {
                     other.is_database_closed = true;
                 }
@@ -485,5 +485,31 @@ impl World {
                 format!("page {page} gives its connection up before it reads what arrived")
             });
         }
+    }
+}
+
+/// What an application is told, short enough to read.
+fn brief(notice: &Notice) -> String {
+    let row = |row: &Row| {
+        let place = row.sequence_number.map_or(0, |place| place.get());
+        let body: String = row.body.chars().take(20).collect();
+        format!("#{place} {body:?} {:?}", row.delivery)
+    };
+    match notice {
+        Notice::Thread(delta) => {
+            let rows: Vec<_> = delta.upserted.iter().map(row).collect();
+            let meta = delta.meta.as_ref().map(|meta| {
+                let ThreadMeta { sync_state, has_gap, unavailable, partners, .. } = meta;
+                let brief = |one: &Partner| format!("{} {:?}", one.user_id, one.presence);
+                let partners: Vec<_> = partners.iter().map(brief).collect();
+                format!("{sync_state:?} gap {has_gap} {unavailable:?} {partners:?}")
+            });
+            let gone = delta.removed.len();
+            let splice = delta.splice.as_ref().map(|one| (one.at, one.delete_count, one.insert.len()));
+            format!("{} {rows:?} -{gone} {splice:?} {meta:?}", delta.thread_id)
+        }
+        Notice::Message { message, .. } => format!("message {}", row(message)),
+        Notice::Connection(one) => format!("{:?} {:?} {:?}", one.state, one.reason, one.storage),
+        other => format!("{other:?}"),
     }
 }

@@ -28,6 +28,8 @@ pub struct Process {
     /// It is killed after so many more effects, and started again after so long.
     pub kill_after: Option<(u32, u64)>,
     gateway: Gateway,
+    /// What came while it stood still.
+    waiting: VecDeque<Input>,
     links: BTreeMap<SessionKey, usize>,
     tick_at: Option<u64>,
     down_ms: u64,
@@ -63,6 +65,7 @@ impl World {
             is_stopping: false,
             kill_after: None,
             gateway: Gateway::new(config),
+            waiting: VecDeque::new(),
             links: BTreeMap::new(),
             tick_at: None,
             down_ms: 0,
@@ -128,16 +131,45 @@ impl World {
         self.trace.note(|| format!("the database lost its last {batches} batches"));
     }
 
+    /// Lets the process stand still.
+    pub(super) fn pause_process(&mut self, ms: u64) {
+        if let Some(process) = self.process.as_mut() {
+            process.paused_until = process.paused_until.max(self.now + ms);
+            self.queue.push(process.paused_until, Event::Resume(process.number));
+        }
+    }
+
+    /// Lets the process go on, with what came meanwhile.
+    pub(super) fn resume_process(&mut self, number: u64) {
+        loop {
+            let process = self.process.as_mut().filter(|one| one.number == number);
+            let Some(process) = process.filter(|one| one.paused_until <= self.now) else {
+                return;
+            };
+            let Some(input) = process.waiting.pop_front() else {
+                return;
+            };
+            self.handle(number, input);
+        }
+    }
+
     /// Hands an input to a process, if it is still there.
     pub(super) fn tell_gateway(&mut self, number: u64, input: Input) {
-        let now = self.gateway_now();
         let Some(process) = self.process.as_mut().filter(|one| one.number == number) else {
             return;
         };
-        if process.paused_until > self.now {
-            self.queue.push(process.paused_until, Event::Gateway(number, input));
+        if process.paused_until > self.now || !process.waiting.is_empty() {
+            process.waiting.push_back(input);
             return;
         }
+        self.handle(number, input);
+    }
+
+    fn handle(&mut self, number: u64, input: Input) {
+        let now = self.gateway_now();
+        let Some(process) = self.process.as_mut() else {
+            return;
+        };
         if let Input::Closed { session } = &input {
             process.links.remove(session);
         }

@@ -10,7 +10,7 @@ use rejoinder_gateway::store::{Command, Read};
 
 /// Something that will happen.
 #[derive(Debug)]
-pub enum Event {
+pub(super) enum Event {
     /// The schedule's step of this number.
     Step(usize),
     /// A page's timer fires.
@@ -39,6 +39,8 @@ pub enum Event {
     Read(u64, ReadId, Read),
     /// A process learns of something.
     Gateway(u64, GatewayInput),
+    /// A process that stood still goes on.
+    Resume(u64),
     /// The gateway is started.
     Start,
 }
@@ -72,21 +74,21 @@ impl Eq for Entry {}
 
 /// What will happen, by time and then in the order in which it was decided.
 #[derive(Debug, Default)]
-pub struct Queue {
+pub(super) struct Queue {
     heap: BinaryHeap<Reverse<Entry>>,
     order: u64,
 }
 
 impl Queue {
     /// Adds an event.
-    pub fn push(&mut self, at: u64, event: Event) {
+    pub(super) fn push(&mut self, at: u64, event: Event) {
         self.order += 1;
         let order = self.order;
         self.heap.push(Reverse(Entry { at, order, event }));
     }
 
     /// Takes the next event up to a moment.
-    pub fn pop(&mut self, until: u64) -> Option<(u64, Event)> {
+    pub(super) fn pop(&mut self, until: u64) -> Option<(u64, Event)> {
         if self.heap.peek().is_none_or(|Reverse(entry)| entry.at > until) {
             return None;
         }
