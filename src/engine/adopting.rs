@@ -13,6 +13,10 @@ use super::storing::Boot;
 impl Engine {
     /// Reads the outbox again: other tabs write to it too.
     pub(super) fn load_outbox(&mut self, effects: &mut Vec<Effect>) {
+        #[cfg(feature = "mutants")]
+        if rejoinder_mutants::planted!(OutboxReadOnce) {
+            return;
+        }
         if self.storage.is_on() && !std::mem::replace(&mut self.storage.is_loading, true) {
             self.storage.loaded_at = self.clock.now.monotonic;
             effects.push(Effect::LoadOutbox);
@@ -99,11 +103,16 @@ impl Engine {
         let mut known = Vec::new();
         for (order, record) in rows {
             let client_msg_id = record.client_msg_id;
+            if self.outbox.is_leaving(client_msg_id) {
+                continue;
+            }
             let thread_id = record.thread_id.clone();
             let log = self
                 .threads
                 .get(&thread_id)
                 .and_then(|thread| thread.log.as_ref());
+            #[cfg(feature = "mutants")]
+            let log = log.filter(|_| !rejoinder_mutants::planted!(ShownTwice));
             // In the log already: never shown a second time, and of no more use.
             if log.is_some_and(|log| log.holds_own(client_msg_id)) {
                 known.push(client_msg_id);

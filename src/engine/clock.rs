@@ -52,6 +52,8 @@ impl Clock {
             return false;
         }
         let late = due.is_some_and(|due| self.now.monotonic.since(due) > LATE_TIMER_MS);
+        #[cfg(feature = "mutants")]
+        let late = late && !rejoinder_mutants::planted!(LateTimerBelieved);
         if late {
             self.grace_until = Some(self.now.monotonic.after(LATE_TIMER_MS));
         }

@@ -158,7 +158,10 @@ impl Engine {
         let State::Greeting { attempt, .. } = self.connection.state else {
             return;
         };
-        if welcome.user_id != self.config.user_id {
+        let is_other = welcome.user_id != self.config.user_id;
+        #[cfg(feature = "mutants")]
+        let is_other = is_other && !rejoinder_mutants::planted!(OwnerUnchecked);
+        if is_other {
             self.close_socket(effects);
             self.connection.end(Ended::WrongUser, None, None);
             return;
@@ -203,6 +206,10 @@ impl Engine {
 
     pub(super) fn handle_goodbye(&mut self, goodbye: Goodbye) {
         self.connection.retry_after_ms = goodbye.retry_after_ms;
+        #[cfg(feature = "mutants")]
+        if rejoinder_mutants::planted!(RetryAfterIgnored) {
+            self.connection.retry_after_ms = None;
+        }
         self.connection.close_code = Some(goodbye.code);
     }
 

@@ -125,15 +125,20 @@ impl Connection {
 
     /// Whether a frame or event of this attempt still counts.
     pub(crate) fn is_current(&self, attempt: Attempt) -> bool {
+        #[cfg(feature = "mutants")]
+        if rejoinder_mutants::planted!(StaleAttemptBelieved) {
+            return self.socket().is_some();
+        }
         self.socket() == Some(attempt)
     }
 
     /// Begins to wait for the next attempt.
     pub(crate) fn wait(&mut self, now: Millis, reason: Reason, close_code: Option<u16>) {
-        if self
-            .live()
-            .is_some_and(|live| now.since(live.since) >= STABLE_MS)
-        {
+        let was_stable = |live: &Live| now.since(live.since) >= STABLE_MS;
+        #[cfg(feature = "mutants")]
+        let was_stable =
+            |live: &Live| was_stable(live) || rejoinder_mutants::planted!(BackoffForgetsEarly);
+        if self.live().is_some_and(was_stable) {
             self.backoff.reset();
         }
         let retry_after_ms = self.retry_after_ms.take();

@@ -1,6 +1,6 @@
 //! Messages that are not yet part of the log, in the order of sending.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use rejoinder_protocol::{Ack, ClientMsgId, ThreadId};
 
@@ -96,6 +96,10 @@ impl Entry {
 
     /// Whether the row may be sent without asking storage first.
     fn may_transmit(&self) -> bool {
+        #[cfg(feature = "mutants")]
+        if rejoinder_mutants::planted!(SentBeforeStored) {
+            return true;
+        }
         match self.saved {
             Saved::Writing { .. } => false,
             Saved::Late | Saved::Disk => self.record.attempted,
@@ -127,6 +131,8 @@ pub(crate) struct Outbox {
     /// All rows of storage up to this one were read once.
     seen: OrderNumber,
     pauses: BTreeMap<ThreadId, Pause>,
+    /// Rows whose deletion was asked for: what storage still tells of them is old.
+    leaving: BTreeSet<ClientMsgId>,
 }
 
 impl Outbox {
@@ -152,6 +158,22 @@ impl Outbox {
         self.entries
             .iter_mut()
             .find(|entry| entry.record.client_msg_id == client_msg_id)
+    }
+
+    /// The deletion of these rows is asked for.
+    pub(crate) fn leave(&mut self, client_msg_ids: &[ClientMsgId]) {
+        self.leaving.extend(client_msg_ids);
+    }
+
+    /// The deletion of these rows was done, or will not be.
+    pub(crate) fn left(&mut self, client_msg_ids: &[ClientMsgId]) {
+        for client_msg_id in client_msg_ids {
+            self.leaving.remove(client_msg_id);
+        }
+    }
+
+    pub(crate) fn is_leaving(&self, client_msg_id: ClientMsgId) -> bool {
+        self.leaving.contains(&client_msg_id)
     }
 
     pub(crate) fn seen(&self) -> OrderNumber {
@@ -180,7 +202,19 @@ impl Outbox {
             .iter()
             .position(|entry| entry.order.is_none_or(|held| held > order))
             .unwrap_or(self.entries.len());
+        #[cfg(feature = "mutants")]
+        let at = match rejoinder_mutants::planted!(OrderByClock) {
+            true => self.place_by_clock(&record),
+            false => at,
+        };
         self.entries.insert(at, Entry::adopted(order, record));
+    }
+
+    #[cfg(feature = "mutants")]
+    fn place_by_clock(&self, record: &EntryRecord) -> usize {
+        let is_later = |entry: &Entry| entry.record.created_at > record.created_at;
+        let place = self.entries.iter().position(is_later);
+        place.unwrap_or(self.entries.len())
     }
 
     pub(crate) fn remove(&mut self, client_msg_id: ClientMsgId) -> Option<Entry> {
@@ -256,6 +290,8 @@ impl Outbox {
                 continue;
             }
             if entry.record.failed.is_some() {
+                #[cfg(feature = "mutants")]
+                let skip_failed = skip_failed || rejoinder_mutants::planted!(SkipOnFailure);
                 if skip_failed {
                     continue;
                 }

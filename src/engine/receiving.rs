@@ -148,6 +148,11 @@ impl Engine {
             return;
         }
         let until = self.clock.now.monotonic.after(TYPING_LEASE_MS);
+        #[cfg(feature = "mutants")]
+        let until = match rejoinder_mutants::planted!(TypingWithoutLease) {
+            true => until.after(1_000_000_000),
+            false => until,
+        };
         let Some(thread) = self.threads.get_mut(&notice.thread_id) else {
             return;
         };

@@ -106,7 +106,10 @@ impl Engine {
         if self.outbox.len() >= OUTBOX_ENTRIES_MAX {
             return Err(SendRefusal::OutboxFull);
         }
-        let log = self.threads.get(&send.thread_id).and_then(|thread| thread.log.as_ref());
+        let log = self
+            .threads
+            .get(&send.thread_id)
+            .and_then(|thread| thread.log.as_ref());
         let is_confirmed = log.is_some_and(|log| log.holds_own(send.client_msg_id));
         if is_confirmed || self.outbox.get(send.client_msg_id).is_some() {
             return Err(SendRefusal::IdConflict);
@@ -174,15 +177,27 @@ impl Engine {
         let Some(entry) = self.outbox.get_mut(client_msg_id) else {
             return;
         };
+        #[cfg(feature = "mutants")]
+        if entry.record.attempted && rejoinder_mutants::planted!(ResendNewKey) {
+            let key = entry.record.client_msg_id.to_string();
+            entry.record.client_msg_id = key
+                .replace("7000-8", "7000-9")
+                .parse()
+                .unwrap_or(client_msg_id);
+        }
         entry.flight = Flight::Sent { at: now };
         entry.record.attempted = true;
         let frame = ClientFrame::Send(Send {
             thread_id: entry.record.thread_id.clone(),
-            client_msg_id,
+            client_msg_id: entry.record.client_msg_id,
             body: entry.record.body.clone(),
             attachments: entry.record.attachments.clone(),
         });
         self.transmit(frame, effects);
+        #[cfg(feature = "mutants")]
+        if rejoinder_mutants::planted!(RowDeletedAtSend) {
+            self.delete_entries(vec![client_msg_id], effects);
+        }
     }
 
     pub(super) fn acknowledge(&mut self, ack: Ack, effects: &mut Vec<Effect>) {
@@ -196,6 +211,12 @@ impl Engine {
         entry.record.failed = None;
         let place = ack.sequence_number;
         entry.ack = Some(ack);
+        #[cfg(feature = "mutants")]
+        if rejoinder_mutants::planted!(RowDroppedAtAck) {
+            self.outbox.remove(client_msg_id);
+            self.delete_entries(vec![client_msg_id], effects);
+            return self.touch_list(&thread_id);
+        }
         self.outbox.unpause(&thread_id);
         if was_cancelling {
             let outcome = DiscardOutcome::Sent;
@@ -261,7 +282,10 @@ impl Engine {
             entry.strange_errors += 1;
         }
         entry.flight = Flight::Waiting;
-        if code.is_permanent() || entry.strange_errors >= STRANGE_ERRORS_MAX {
+        let is_final = code.is_permanent() || entry.strange_errors >= STRANGE_ERRORS_MAX;
+        #[cfg(feature = "mutants")]
+        let is_final = is_final || rejoinder_mutants::planted!(BusyIsPermanent);
+        if is_final {
             entry.record.failed = Some(code);
             let write = Write::SetFailed {
                 client_msg_id,

@@ -44,7 +44,8 @@ pub(crate) struct Storage {
     pub(crate) failure: Option<StorageFailure>,
     /// Confirmed rows are not stored any more: the cache is behind, but whole.
     is_cache_off: bool,
-    pending: BTreeMap<WriteId, PendingWrite>,
+    /// With the rows of the outbox that each write deletes.
+    pending: BTreeMap<WriteId, (PendingWrite, Vec<ClientMsgId>)>,
     last_write: WriteId,
     /// An outbox load is under way.
     pub(super) is_loading: bool,
@@ -81,6 +82,9 @@ impl Engine {
         }
         self.storage.last_write.0 += 1;
         let write_id = self.storage.last_write;
+        let leaving = write.deleted_rows();
+        self.outbox.leave(leaving);
+        let pending = (pending, leaving.to_vec());
         self.storage.pending.insert(write_id, pending);
         effects.push(Effect::Persist { write_id, write });
     }
@@ -178,6 +182,15 @@ impl Engine {
             self.delete_entries(settled, effects);
             return;
         }
+        #[cfg(feature = "mutants")]
+        let settled = match rejoinder_mutants::planted!(ResetWipesOutbox) {
+            true => self
+                .outbox
+                .iter()
+                .map(|one| one.record.client_msg_id)
+                .collect(),
+            false => settled,
+        };
         let write = Write::Reset(Reset {
             thread_id: thread_id.clone(),
             expected,
@@ -238,13 +251,16 @@ impl Engine {
         result: StoredResult,
         effects: &mut Vec<Effect>,
     ) {
-        let Some(pending) = self.storage.pending.remove(&write_id) else {
+        let Some((pending, left)) = self.storage.pending.remove(&write_id) else {
             return;
         };
+        self.outbox.left(&left);
         match result {
             StoredResult::Committed { answer, added } => {
                 self.committed(pending, answer, added, effects);
             }
+            #[cfg(feature = "mutants")]
+            StoredResult::Refused if rejoinder_mutants::planted!(RefusalIgnored) => {}
             StoredResult::Refused => {
                 if let PendingWrite::Confirmed(thread_id) = pending {
                     self.reload_thread(&thread_id, effects);

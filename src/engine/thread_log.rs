@@ -224,7 +224,10 @@ impl ThreadLog {
 
     pub(crate) fn apply_change(&mut self, change: &Change) -> Outcome {
         let held = self.revision();
-        if self.cursor.is_none() || change.revision > held.next() {
+        let is_hole = change.revision > held.next();
+        #[cfg(feature = "mutants")]
+        let is_hole = is_hole && !rejoinder_mutants::planted!(CursorJumpsHole);
+        if self.cursor.is_none() || is_hole {
             return Outcome::Hole;
         }
         if change.revision <= held {
@@ -241,6 +244,8 @@ impl ThreadLog {
     pub(crate) fn apply_reset(&mut self, reset: &Reset) -> Option<Applied> {
         if let Some(cursor) = &self.cursor {
             let is_behind = cursor.epoch == reset.epoch && reset.head_revision < cursor.revision;
+            #[cfg(feature = "mutants")]
+            let is_behind = is_behind && !rejoinder_mutants::planted!(OldResetApplied);
             if is_behind && reset.answers.as_ref() != Some(cursor) {
                 return None;
             }

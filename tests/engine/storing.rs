@@ -169,7 +169,8 @@ fn what_one_tab_discards_disappears_from_the_others() {
         ["oops"],
         "it may as well be on its way as confirmed"
     );
-    second.go_live(0);
+    second.say(&reset(1, 0));
+    second.say(&live(2));
     assert!(second.bodies().is_empty());
     assert_eq!(second.sent(), []);
 }

@@ -178,6 +178,10 @@ impl Hub {
         let Some(entry) = self.threads.get_mut(thread_id) else {
             return Arrival::Behind;
         };
+        #[cfg(feature = "mutants")]
+        if entry.published.is_none() && rejoinder_mutants::planted!(StaleHeadBelieved) {
+            entry.published = Some(head);
+        }
         if entry.published.is_none() && stamp >= entry.stamp {
             entry.published = Some(head.max(entry.at_least));
         }

@@ -45,6 +45,10 @@ impl Presence {
             return;
         };
         standing.connections = standing.connections.saturating_sub(1);
+        #[cfg(feature = "mutants")]
+        if rejoinder_mutants::planted!(PresenceWithoutCount) {
+            standing.connections = 0;
+        }
         if standing.connections == 0 && standing.leaving.is_none() {
             let until = now.monotonic.after(PRESENCE_GRACE_MS);
             standing.leaving = Some((until, now.wall));

@@ -152,7 +152,11 @@ fn advance(write: &Advance, found: &Found) -> Result<Changes, Refused> {
     } = write;
     let mut cursor = stored_cursor(found).ok_or(Refused)?;
     // A stored cursor below `from` would leave a hole: that of a write that never arrived.
-    if cursor.epoch != *epoch || cursor.reset_count != *reset_count || cursor.revision < *from {
+    let is_changed =
+        cursor.epoch != *epoch || cursor.reset_count != *reset_count || cursor.revision < *from;
+    #[cfg(feature = "mutants")]
+    let is_changed = is_changed && !rejoinder_mutants::planted!(WriteNeverRefused);
+    if is_changed {
         return Err(Refused);
     }
     cursor.revision = cursor.revision.max(*to);
@@ -166,6 +170,11 @@ fn advance(write: &Advance, found: &Found) -> Result<Changes, Refused> {
     for message in &kept {
         cursor.newest = cursor.newest.max(message.sequence_number);
     }
+    #[cfg(feature = "mutants")]
+    let kept = match rejoinder_mutants::planted!(CursorWithoutRows) {
+        true => Vec::new(),
+        false => kept,
+    };
     Ok(Changes {
         outbox_delete: keys_of(settled, found),
         thread: Some(thread_id.clone()),

@@ -34,6 +34,10 @@ fn unseen(
     before: Option<OrderNumber>,
     found: &Found,
 ) -> Vec<(OrderNumber, EntryRecord)> {
+    #[cfg(feature = "mutants")]
+    if rejoinder_mutants::planted!(EarlierRowsUnseen) {
+        return Vec::new();
+    }
     let is_between = |order: u64| order > seen.0 && before.is_none_or(|before| order < before.0);
     found
         .outbox
@@ -86,7 +90,13 @@ pub(super) fn mark_attempted(
 }
 
 pub(super) fn discard(client_msg_id: ClientMsgId, found: &Found) -> Changes {
-    match find(client_msg_id, found) {
+    let row = find(client_msg_id, found);
+    #[cfg(feature = "mutants")]
+    let row = row.map(|(order, entry)| {
+        let attempted = entry.attempted && !rejoinder_mutants::planted!(DiscardForgetsAttempt);
+        (order, EntryRecord { attempted, ..entry })
+    });
+    match row {
         None => Changes {
             answer: Answer::Absent,
             ..Changes::default()

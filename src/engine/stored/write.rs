@@ -56,6 +56,24 @@ pub enum Write {
     },
 }
 
+impl Write {
+    /// Returns the rows of the outbox that it deletes whatever it finds.
+    #[must_use]
+    pub fn deleted_rows(&self) -> &[ClientMsgId] {
+        match self {
+            Self::DeleteEntries { client_msg_ids } => client_msg_ids,
+            Self::Advance(Advance { settled, .. })
+            | Self::Reset(Reset { settled, .. })
+            | Self::RemoveThread { settled, .. } => settled,
+            Self::Enqueue { .. }
+            | Self::MarkAttempted { .. }
+            | Self::Discard { .. }
+            | Self::SetFailed { .. }
+            | Self::History(_) => &[],
+        }
+    }
+}
+
 /// Changes in `(from, to]`, merged into what is stored.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Advance {

@@ -4,9 +4,7 @@
 //!
 //! ```ignore
 //! #[cfg(feature = "mutants")]
-//! if rejoinder_mutants::is_planted(rejoinder_mutants::Mutant::SkipOnFailure) {
-//!     continue;
-//! }
+//! let skip_failed = skip_failed || rejoinder_mutants::planted!(SkipOnFailure);
 //! ```
 //!
 //! Without the feature nothing of it is compiled; with it, nothing happens until [`plant`] is
@@ -125,6 +123,14 @@ thread_local! {
 /// Switches a bug on for this thread, and every other one off.
 pub fn plant(mutant: Option<Mutant>) {
     PLANTED.set(mutant);
+}
+
+/// Returns whether a bug is switched on, by its name.
+#[macro_export]
+macro_rules! planted {
+    ($name:ident) => {
+        $crate::is_planted($crate::Mutant::$name)
+    };
 }
 
 /// Returns whether a bug is switched on.

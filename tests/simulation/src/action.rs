@@ -138,7 +138,11 @@ pub enum Action {
     /// The open pages lose their connection to the database.
     CloseDatabase { device: DeviceNo },
     /// The database is slow.
-    SlowStorage { device: DeviceNo, each_ms: u64, ms: u64 },
+    SlowStorage {
+        device: DeviceNo,
+        each_ms: u64,
+        ms: u64,
+    },
     /// The browser throws the database away.
     Evict { device: DeviceNo },
 
@@ -195,10 +199,18 @@ impl Action {
     #[must_use]
     pub fn kind(&self) -> &'static str {
         match self {
-            Self::Send { key: Key::Fresh, .. } => "send",
-            Self::Send { key: Key::Stolen, .. } => "send with a stolen key",
-            Self::Send { key: Key::Copied, .. } => "send a copy",
-            Self::Send { key: Key::Clashing, .. } => "send with a clashing key",
+            Self::Send {
+                key: Key::Fresh, ..
+            } => "send",
+            Self::Send {
+                key: Key::Stolen, ..
+            } => "send with a stolen key",
+            Self::Send {
+                key: Key::Copied, ..
+            } => "send a copy",
+            Self::Send {
+                key: Key::Clashing, ..
+            } => "send with a clashing key",
             Self::Discard { .. } => "discard",
             Self::Retry { .. } => "retry",
             Self::LoadOlder { .. } => "load older",
@@ -218,8 +230,12 @@ impl Action {
             Self::Reload { .. } => "reload",
             Self::Crash { .. } => "crash",
             Self::CrashAfter { .. } => "crash after an effect",
-            Self::Sleep { clock_stops: true, .. } => "sleep, the clock stops",
-            Self::Sleep { timers_first: true, .. } => "sleep, timers first",
+            Self::Sleep {
+                clock_stops: true, ..
+            } => "sleep, the clock stops",
+            Self::Sleep {
+                timers_first: true, ..
+            } => "sleep, timers first",
             Self::Sleep { .. } => "sleep, inputs first",
             Self::Throttle { .. } => "throttled timers",
             Self::WallJump { .. } => "wall clock jump",
@@ -231,9 +247,18 @@ impl Action {
             Self::SlowStorage { .. } => "slow storage",
             Self::Evict { .. } => "storage evicted",
             Self::Cut { .. } => "no network",
-            Self::Stall { ending: Ending::Resumes, .. } => "stall, then resume",
-            Self::Stall { ending: Ending::Resets, .. } => "stall, then reset",
-            Self::Stall { ending: Ending::Dies, .. } => "half-open connection",
+            Self::Stall {
+                ending: Ending::Resumes,
+                ..
+            } => "stall, then resume",
+            Self::Stall {
+                ending: Ending::Resets,
+                ..
+            } => "stall, then reset",
+            Self::Stall {
+                ending: Ending::Dies,
+                ..
+            } => "half-open connection",
             Self::HangUp { .. } => "closed by a proxy",
             Self::Truncate { .. } => "cut in a frame",
             Self::Flap { .. } => "flapping network",

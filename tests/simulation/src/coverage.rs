@@ -23,7 +23,9 @@ impl Coverage {
 
     /// Returns everything that was counted, by group and name.
     pub fn iter(&self) -> impl Iterator<Item = (&'static str, &'static str, u64)> + '_ {
-        self.counts.iter().map(|((group, name), count)| (*group, *name, *count))
+        self.counts
+            .iter()
+            .map(|((group, name), count)| (*group, *name, *count))
     }
 
     /// Returns how often one thing was seen.

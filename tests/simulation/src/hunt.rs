@@ -32,7 +32,13 @@ struct Sum {
 }
 
 /// Runs seeds until all are run, the time is up, or some have failed.
-fn many(start: u64, count: u64, until: Option<Instant>, failures_max: usize, tell: impl Fn(u64) + Sync) -> Sum {
+fn many(
+    start: u64,
+    count: u64,
+    until: Option<Instant>,
+    failures_max: usize,
+    tell: impl Fn(u64) + Sync,
+) -> Sum {
     let next = AtomicU64::new(start);
     let is_over = AtomicBool::new(false);
     let sum = Mutex::new(Sum::default());
@@ -89,8 +95,12 @@ fn compare(schedule: &Schedule, verdict: &mut Verdict) {
 /// The command without options: runs seeds and says what they came to.
 pub(crate) fn seeds(options: &Options) -> bool {
     let started = Instant::now();
-    let until = options.minutes.map(|minutes| started + Duration::from_secs(minutes * 60));
-    let count = options.seeds.unwrap_or(if until.is_some() { u64::MAX } else { 10_000 });
+    let until = options
+        .minutes
+        .map(|minutes| started + Duration::from_secs(minutes * 60));
+    let count = options
+        .seeds
+        .unwrap_or(if until.is_some() { u64::MAX } else { 10_000 });
     let is_watched = std::io::stderr().is_terminal();
     let tell = |done: u64| {
         if is_watched && done % 100 == 0 {
@@ -146,7 +156,10 @@ pub(crate) fn mutants(count: u64) -> bool {
         let sentence = mutant.sentence();
         match killed {
             Some((seeds, invariant)) => {
-                println!("| {mutant:?} | {sentence} | {seeds} | {} {invariant:?} |", invariant.label());
+                println!(
+                    "| {mutant:?} | {sentence} | {seeds} | {} {invariant:?} |",
+                    invariant.label()
+                );
             }
             None => println!("| {mutant:?} | {sentence} | none of {count} | |"),
         }
@@ -160,7 +173,11 @@ pub(crate) fn mutants(count: u64) -> bool {
 pub(crate) fn coverage(count: u64) -> bool {
     println!("| | Invariant | |\n|---|---|---|");
     for invariant in Invariant::ALL {
-        println!("| {} | {invariant:?} | {} |", invariant.label(), invariant.sentence());
+        println!(
+            "| {} | {invariant:?} | {} |",
+            invariant.label(),
+            invariant.sentence()
+        );
     }
     println!("\n| Not checked here | Where instead |\n|---|---|");
     for (what, place) in LEFT_OUT {

@@ -99,8 +99,10 @@ invariants! {
     AnnouncedOnce "C18",
     /// A connection whose words wait to be read is not given up as silent.
     HeardBeforeJudged "C19",
-    /// A message leaves only if its row is stored, was refused by storage, or took too long.
-    StoredBeforeSent "C20",
+    /// A message is shown as failed only for a reason that trying again cannot mend.
+    FailuresAreFinal "C21",
+    /// When all is quiet, what is stored is as new as what is shown.
+    CacheFollows "C22",
     /// A minute and a half after the last fault everybody is connected.
     EverybodyConnects "L1",
     /// Whoever is not where they want to be waits for something.

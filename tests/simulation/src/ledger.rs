@@ -28,6 +28,8 @@ pub struct Sent {
     pub safe_since: Option<usize>,
     /// The key is a copy of another message's, of this or another user.
     pub is_unusual: bool,
+    /// It is shown as failed, and its user has not decided yet.
+    pub is_failed: bool,
     /// It was refused for good at some time, so later ones may have gone before it.
     pub has_failed: bool,
     /// The user asked to take it back.
@@ -41,7 +43,9 @@ pub struct Sent {
 impl Sent {
     /// Whether the user was told that the end of the page does not matter.
     pub fn is_safe(&self) -> bool {
-        let disk = SendResult::Taken { durability: Durability::Disk };
+        let disk = SendResult::Taken {
+            durability: Durability::Disk,
+        };
         self.answer.as_ref() == Some(&disk)
     }
 }
@@ -70,13 +74,19 @@ impl Ledger {
     }
 
     fn indexes(&self, user_id: &UserId, key: ClientMsgId) -> Vec<usize> {
-        self.by_key.get(&(user_id.clone(), key)).cloned().unwrap_or_default()
+        self.by_key
+            .get(&(user_id.clone(), key))
+            .cloned()
+            .unwrap_or_default()
     }
 
     /// Returns the calls under a key.
     pub fn of_key(&self, user_id: &UserId, key: ClientMsgId) -> Vec<&Sent> {
         let indexes = self.indexes(user_id, key);
-        indexes.into_iter().map(|index| &self.calls[index]).collect()
+        indexes
+            .into_iter()
+            .map(|index| &self.calls[index])
+            .collect()
     }
 
     /// Changes the calls under a key that a device made.
@@ -97,12 +107,16 @@ impl Ledger {
 
     /// Returns whether any device of the user asked to take a message back.
     pub fn is_discarded(&self, user_id: &UserId, key: ClientMsgId) -> bool {
-        self.of_key(user_id, key).iter().any(|sent| sent.is_discarded)
+        self.of_key(user_id, key)
+            .iter()
+            .any(|sent| sent.is_discarded)
     }
 
     /// Returns whether a device has forgotten a message.
     pub fn is_forgotten(&self, user_id: &UserId, key: ClientMsgId) -> bool {
-        self.of_key(user_id, key).iter().any(|sent| sent.is_forgotten)
+        self.of_key(user_id, key)
+            .iter()
+            .any(|sent| sent.is_forgotten)
     }
 
     /// A device forgets everything it was asked for until now.

@@ -27,5 +27,9 @@ fn main() -> ExitCode {
             false
         }
     };
-    if is_well { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    if is_well {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
 }

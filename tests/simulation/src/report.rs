@@ -40,7 +40,11 @@ pub(crate) fn failure(seed: u64, schedule: &Schedule, verdict: &Verdict) {
         return;
     };
     let short = shrink(schedule, violation.invariant);
-    println!("\nseed {seed} breaks an invariant; {} of its {} steps are enough:", short.steps.len(), schedule.steps.len());
+    println!(
+        "\nseed {seed} breaks an invariant; {} of its {} steps are enough:",
+        short.steps.len(),
+        schedule.steps.len()
+    );
     conclude(&short, &run(&short, false));
     println!("    cargo xtask sim --trace {seed} --shrink");
 }

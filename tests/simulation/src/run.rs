@@ -47,7 +47,9 @@ pub fn run(schedule: &Schedule, is_told: bool) -> Verdict {
     }));
     if let Err(panic) = outcome {
         let words = panic.downcast_ref::<String>().map(String::as_str);
-        let words = words.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("a panic");
+        let words = words
+            .or_else(|| panic.downcast_ref::<&str>().copied())
+            .unwrap_or("a panic");
         world.fail(Invariant::NoPanic, || words.to_owned());
     }
     let (hash, lines) = world.trace.finish();

@@ -15,13 +15,22 @@ pub fn schedule(seed: u64) -> Schedule {
     let setting = setting(rng);
     let end = rng.u64(10_000..120_000);
     let mut steps = Vec::new();
-    let mut swarm = Swarm { rng, open: &setting.open, end, steps: &mut steps };
+    let mut swarm = Swarm {
+        rng,
+        open: &setting.open,
+        end,
+        steps: &mut steps,
+    };
     swarm.people();
     for _ in 0..swarm.rng.usize(0..6) {
         swarm.trouble();
     }
     steps.sort_by_key(|step| step.at);
-    Schedule { seed, setting, steps }
+    Schedule {
+        seed,
+        setting,
+        steps,
+    }
 }
 
 fn setting(rng: &mut Rng) -> Setting {
@@ -40,7 +49,11 @@ fn setting(rng: &mut Rng) -> Setting {
         storage_ms: *pick(rng, &[1, 1, 5, 5, 60, 400]).unwrap_or(&1),
         store_ms: *pick(rng, &[1, 1, 5, 50]).unwrap_or(&1),
         token_ms: (rng.u8(0..6) == 0).then(|| rng.u64(5_000..60_000)),
-        gateway_skew_ms: if rng.bool() { 0 } else { rng.i64(-5_000..5_000) },
+        gateway_skew_ms: if rng.bool() {
+            0
+        } else {
+            rng.i64(-5_000..5_000)
+        },
     }
 }
 
@@ -71,7 +84,11 @@ impl Swarm<'_> {
         let is_theirs = |thread: &usize| THREADS[*thread].split('|').any(|one| one == user);
         let theirs: Vec<usize> = (0..THREADS.len()).filter(is_theirs).collect();
         // Mostly the first: two who talk are more interesting than three who do not.
-        if self.rng.u8(0..4) > 0 { theirs[0] } else { pick(self.rng, &theirs).copied().unwrap_or(0) }
+        if self.rng.u8(0..4) > 0 {
+            theirs[0]
+        } else {
+            pick(self.rng, &theirs).copied().unwrap_or(0)
+        }
     }
 
     fn device(&mut self) -> usize {
@@ -86,7 +103,15 @@ impl Swarm<'_> {
             1..=3 => Size::Long,
             _ => Size::Short,
         };
-        self.at(at, Action::Send { tab, thread, size, key });
+        self.at(
+            at,
+            Action::Send {
+                tab,
+                thread,
+                size,
+                key,
+            },
+        );
     }
 
     /// What people do. They write in bursts.
@@ -102,13 +127,20 @@ impl Swarm<'_> {
             let (at, tab) = (self.when(), self.tab());
             let thread = self.thread(tab);
             let action = match self.rng.u8(0..11) {
-                0..=2 => Action::Discard { tab, which: self.rng.u32(..) },
+                0..=2 => Action::Discard {
+                    tab,
+                    which: self.rng.u32(..),
+                },
                 3 => Action::Retry { tab },
                 4 | 5 => Action::LoadOlder { tab, thread },
                 6 => Action::Close { tab, thread },
                 7 => Action::Open { tab, thread },
                 8 => Action::WatchInbox { tab },
-                _ => Action::Type { tab, thread, is_typing: self.rng.u8(0..4) > 0 },
+                _ => Action::Type {
+                    tab,
+                    thread,
+                    is_typing: self.rng.u8(0..4) > 0,
+                },
             };
             self.at(at, action);
         }
@@ -116,7 +148,7 @@ impl Swarm<'_> {
 
     /// One kind of trouble, some times.
     fn trouble(&mut self) {
-        let kind = self.rng.u8(0..33);
+        let kind = self.rng.u8(0..36);
         let times = match kind {
             0..=3 | 17 | 24 => self.rng.usize(1..3),
             _ => self.rng.usize(1..6),
@@ -128,6 +160,7 @@ impl Swarm<'_> {
                 8..=16 => self.pages(kind, at),
                 17..=20 => self.storage(kind, at),
                 21..=23 => self.network(at),
+                33..=35 => self.unlucky(kind, at),
                 _ => self.gateway(kind, at),
             }
         }
@@ -152,7 +185,8 @@ impl Swarm<'_> {
                 self.at(back, Action::Connect { tab });
             }
             4 => {
-                let key = *pick(self.rng, &[Key::Stolen, Key::Copied, Key::Clashing]).unwrap_or(&Key::Copied);
+                let key = *pick(self.rng, &[Key::Stolen, Key::Copied, Key::Clashing])
+                    .unwrap_or(&Key::Copied);
                 self.send(at, tab, key);
             }
             5 => {
@@ -165,11 +199,14 @@ impl Swarm<'_> {
             _ => {
                 let which = self.rng.u32(..);
                 let is_deleted = self.rng.bool();
-                self.at(at, if is_deleted {
-                    Action::Delete { thread, which }
-                } else {
-                    Action::Edit { thread, which }
-                });
+                self.at(
+                    at,
+                    if is_deleted {
+                        Action::Delete { thread, which }
+                    } else {
+                        Action::Edit { thread, which }
+                    },
+                );
             }
         }
     }
@@ -193,17 +230,35 @@ impl Swarm<'_> {
                 let other = self.rng.usize(0..TABS.len());
                 self.at(at, Action::OpenTab { tab: other });
                 let later = at + self.rng.u64(0..10_000);
-                let action = if self.rng.bool() { Action::Crash { tab } } else { Action::CloseTab { tab: other } };
+                let action = if self.rng.bool() {
+                    Action::Crash { tab }
+                } else {
+                    Action::CloseTab { tab: other }
+                };
                 self.at(later, action);
             }
             13 => {
+                if self.rng.bool() {
+                    // In the middle of connecting anew.
+                    let before = at.saturating_sub(self.rng.u64(0..2_500));
+                    self.at(before, Action::Truncate { tab });
+                }
                 let (clock_stops, timers_first) = (self.rng.bool(), self.rng.bool());
                 let ms = if self.rng.bool() { ms } else { ms * 100 };
-                self.at(at, Action::Sleep { tab, ms, clock_stops, timers_first });
+                self.at(
+                    at,
+                    Action::Sleep {
+                        tab,
+                        ms,
+                        clock_stops,
+                        timers_first,
+                    },
+                );
             }
             14 => self.at(at, Action::Throttle { tab, ms: ms * 5 }),
             15 => {
-                let ms = *pick(self.rng, &[-86_400_000, -3_000, 4_000, 60_000, 86_400_000]).unwrap_or(&0);
+                let ms = *pick(self.rng, &[-86_400_000, -3_000, 4_000, 60_000, 86_400_000])
+                    .unwrap_or(&0);
                 self.at(at, Action::WallJump { tab, ms });
             }
             _ => {
@@ -220,11 +275,21 @@ impl Swarm<'_> {
         let action = match (kind, self.rng.u8(0..4)) {
             (17, 0) => Action::Evict { device },
             (17, 1) => Action::CloseDatabase { device },
-            (17, _) => Action::Quota { device, writes: few },
-            (18, _) => Action::AbortWrites { device, writes: few },
+            (17, _) => Action::Quota {
+                device,
+                writes: few,
+            },
+            (18, _) => Action::AbortWrites {
+                device,
+                writes: few,
+            },
             (19, _) => {
                 let each_ms = *pick(self.rng, &[300, 1_500, 30_000]).unwrap_or(&300);
-                Action::SlowStorage { device, each_ms, ms: self.some_time() * 3 }
+                Action::SlowStorage {
+                    device,
+                    each_ms,
+                    ms: self.some_time() * 3,
+                }
             }
             _ => Action::PowerLoss { device },
         };
@@ -233,21 +298,37 @@ impl Swarm<'_> {
 
     fn network(&mut self, at: u64) {
         let (tab, ms) = (self.tab(), self.some_time());
-        let ending = *pick(self.rng, &[Ending::Resumes, Ending::Resets, Ending::Dies]).unwrap_or(&Ending::Dies);
+        let ending = *pick(self.rng, &[Ending::Resumes, Ending::Resets, Ending::Dies])
+            .unwrap_or(&Ending::Dies);
         let action = match self.rng.u8(0..16) {
             0..=3 => Action::Cut { tab, ms },
             4..=7 => {
-                let (up, down) = *pick(self.rng, &[(true, true), (true, false), (false, true)]).unwrap_or(&(true, true));
-                Action::Stall { tab, up, down, ms: ms * 2, ending }
+                let (up, down) = *pick(self.rng, &[(true, true), (true, false), (false, true)])
+                    .unwrap_or(&(true, true));
+                Action::Stall {
+                    tab,
+                    up,
+                    down,
+                    ms: ms * 2,
+                    ending,
+                }
             }
             8 => {
-                let code = *pick(self.rng, &[1000, 1001, 1006, 1011, 1012, 1013, 4000, 4100, 3000]).unwrap_or(&1006);
+                let code = *pick(
+                    self.rng,
+                    &[1000, 1001, 1006, 1011, 1012, 1013, 4000, 4100, 3000],
+                )
+                .unwrap_or(&1006);
                 Action::HangUp { tab, code }
             }
             9 => Action::Truncate { tab },
             10 | 11 => Action::Flap { tab, ms: ms * 3 },
             12 => Action::Portal { tab, ms },
-            13 => Action::Lag { tab, usual_ms: 1_500, ms: ms * 2 },
+            13 => Action::Lag {
+                tab,
+                usual_ms: 1_500,
+                ms: ms * 2,
+            },
             14 => match self.rng.u8(0..3) {
                 0 => Action::NoToken { tab, ms },
                 1 => Action::SlowToken { tab, ms },
@@ -257,7 +338,11 @@ impl Swarm<'_> {
         };
         let is_token = matches!(
             action,
-            Action::Portal { .. } | Action::NoToken { .. } | Action::SlowToken { .. } | Action::WrongToken { .. } | Action::Lag { .. }
+            Action::Portal { .. }
+                | Action::NoToken { .. }
+                | Action::SlowToken { .. }
+                | Action::WrongToken { .. }
+                | Action::Lag { .. }
         );
         self.at(at, action);
         if is_token {
@@ -270,12 +355,28 @@ impl Swarm<'_> {
         let down_ms = self.rng.u64(1..8_000);
         let few = self.rng.u32(1..4);
         let action = match kind {
-            24 => Action::Restore { batches: self.rng.u32(1..12) },
+            24 => Action::Restore {
+                batches: self.rng.u32(1..12),
+            },
             25 => Action::Kill { down_ms },
-            26 | 27 => Action::KillAfter { effects: self.rng.u32(0..30), down_ms },
+            26 | 27 => Action::KillAfter {
+                effects: self.rng.u32(0..30),
+                down_ms,
+            },
             28 => Action::Drain { down_ms },
-            29 => Action::Pause { ms: self.some_time() },
-            30 => Action::StoreUnknown { is_stored: self.rng.u8(0..3) > 0 },
+            29 => Action::Pause {
+                ms: self.some_time(),
+            },
+            30 => {
+                if self.rng.bool() {
+                    // Nobody asks again for what the backend did.
+                    let which = self.rng.u32(..);
+                    self.at(at + 1, Action::Edit { thread: 0, which });
+                }
+                Action::StoreUnknown {
+                    is_stored: self.rng.u8(0..3) > 0,
+                }
+            }
             31 => {
                 if self.rng.bool() {
                     Action::StoreBusy { commits: few }
@@ -285,10 +386,77 @@ impl Swarm<'_> {
             }
             _ => {
                 let each_ms = *pick(self.rng, &[100, 600, 4_000]).unwrap_or(&100);
-                Action::SlowStore { each_ms, ms: self.some_time() }
+                Action::SlowStore {
+                    each_ms,
+                    ms: self.some_time(),
+                }
             }
         };
         self.at(at, action);
+    }
+
+    /// What rarely meets by chance.
+    fn unlucky(&mut self, kind: u8, at: u64) {
+        let tab = self.tab();
+        let thread = self.thread(tab);
+        let (size, key) = (Size::Short, Key::Fresh);
+        let send = || Action::Send {
+            tab,
+            thread,
+            size,
+            key,
+        };
+        let soon = at + self.rng.u64(5..2_000);
+        match kind {
+            33 => {
+                // The ack is lost, and the message changed before it is asked for again.
+                let (ms, ending) = (1, Ending::Dies);
+                self.at(
+                    at,
+                    Action::Stall {
+                        tab,
+                        up: false,
+                        down: true,
+                        ms,
+                        ending,
+                    },
+                );
+                self.at(at, send());
+                let is_deleted = self.rng.bool();
+                self.at(
+                    soon,
+                    if is_deleted {
+                        Action::Delete { thread, which: 0 }
+                    } else {
+                        Action::Edit { thread, which: 0 }
+                    },
+                );
+            }
+            34 => {
+                // The clock goes back between two messages that are read again later.
+                self.at(at, Action::Cut { tab, ms: 8_000 });
+                self.at(at, send());
+                self.at(
+                    at,
+                    Action::WallJump {
+                        tab,
+                        ms: -3_600_000,
+                    },
+                );
+                self.at(soon, send());
+                let later = soon + self.rng.u64(10..3_000);
+                self.at(later, Action::Reload { tab });
+            }
+            _ => {
+                // Some wait behind one that fails.
+                self.at(at, Action::Cut { tab, ms: 1_500 });
+                let who = self.rng.u32(0..2);
+                self.at(at, Action::Remove { thread, who });
+                (0..3).for_each(|_| self.at(at + 1, send()));
+                let which = self.rng.u32(..);
+                self.at(soon + 3_000, Action::Discard { tab, which });
+            }
+        }
     }
 
     fn some_time(&mut self) -> u64 {

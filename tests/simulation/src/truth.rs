@@ -63,10 +63,13 @@ impl ThreadTruth {
     pub fn message_at(&self, place: u64, revision: u64) -> Option<&Message> {
         let until = usize::try_from(revision).unwrap_or(usize::MAX);
         let until = until.min(self.changes.len());
-        self.changes[..until].iter().rev().find_map(|object| match object {
-            Object::Message(message) if message.sequence_number.get() == place => Some(message),
-            _ => None,
-        })
+        self.changes[..until]
+            .iter()
+            .rev()
+            .find_map(|object| match object {
+                Object::Message(message) if message.sequence_number.get() == place => Some(message),
+                _ => None,
+            })
     }
 
     /// Returns how many messages there were after a revision.
@@ -75,10 +78,12 @@ impl ThreadTruth {
             return self.messages.len() as u64;
         }
         let until = usize::try_from(revision).unwrap_or(usize::MAX);
-        let newest = self.changes[..until].iter().filter_map(|object| match object {
-            Object::Message(message) => Some(message.sequence_number.get()),
-            _ => None,
-        });
+        let newest = self.changes[..until]
+            .iter()
+            .filter_map(|object| match object {
+                Object::Message(message) => Some(message.sequence_number.get()),
+                _ => None,
+            });
         newest.max().unwrap_or(0)
     }
 
@@ -99,10 +104,16 @@ impl ThreadTruth {
     }
 
     /// Returns the newest messages and all participants, as they were after a revision.
-    pub fn window(&self, count: u64, revision: u64) -> (Vec<Message>, BTreeMap<UserId, Participant>) {
+    pub fn window(
+        &self,
+        count: u64,
+        revision: u64,
+    ) -> (Vec<Message>, BTreeMap<UserId, Participant>) {
         let newest = self.messages_at(revision);
         let places = newest.saturating_sub(count) + 1..=newest;
-        let messages = places.filter_map(|place| self.message_at(place, revision)).cloned();
+        let messages = places
+            .filter_map(|place| self.message_at(place, revision))
+            .cloned();
         let mut participants = BTreeMap::new();
         for object in &self.changes[..(revision as usize).min(self.changes.len())] {
             if let Object::Participant(one) = object {
@@ -124,7 +135,10 @@ impl ThreadTruth {
                 }
             }
             Object::Participant(one) => {
-                let stay = self.stays.entry(one.user_id.clone()).or_insert((revision, None));
+                let stay = self
+                    .stays
+                    .entry(one.user_id.clone())
+                    .or_insert((revision, None));
                 if one.left_at.is_some() {
                     stay.1 = Some(revision);
                 }
@@ -182,14 +196,18 @@ impl Truth {
                     ErrorCode::IdConflict => Invariant::ConflictsAreTrue,
                     _ => Invariant::OneMessagePerKey,
                 };
-                return Err((invariant, format!("{command:?} is answered {given:?}, not {code:?}")));
+                return Err((
+                    invariant,
+                    format!("{command:?} is answered {given:?}, not {code:?}"),
+                ));
             }
             (Expected::Known(ack), Answer::Stored(given)) if ack == given => {}
             (Expected::Known(ack), given) => {
                 let detail = format!("a known key is answered {given:?}, not {ack:?}");
                 return Err((Invariant::AcksAreTrue, detail));
             }
-            (Expected::Done, Answer::Done | Answer::Cancelled) | (Expected::New, Answer::Stored(_)) => {}
+            (Expected::Done, Answer::Done | Answer::Cancelled)
+            | (Expected::New, Answer::Stored(_)) => {}
             (Expected::Done | Expected::New, Answer::Refused(ErrorCode::IdConflict)) => {
                 let detail = format!("{command:?} is refused as a conflict with nothing");
                 return Err((Invariant::ConflictsAreTrue, detail));
@@ -208,13 +226,21 @@ impl Truth {
             let detail = format!("{command:?} publishes {:?}", outcome.publication);
             return Err((Invariant::DenseNumbers, detail));
         }
-        if let Command::Cancel { sender_id, client_msg_id, .. } = command
+        if let Command::Cancel {
+            sender_id,
+            client_msg_id,
+            ..
+        } = command
             && expected == Expected::Done
         {
             let name = (thread_id.clone(), sender_id.clone(), *client_msg_id);
             self.keys.insert(name, Key::Void);
         }
-        for change in outcome.publication.iter().flat_map(|publication| &publication.changes) {
+        for change in outcome
+            .publication
+            .iter()
+            .flat_map(|publication| &publication.changes)
+        {
             self.change(thread_id, change.revision.get(), &change.object)?;
         }
         if let (Command::Send(new), Expected::New, Answer::Stored(ack)) =
@@ -225,7 +251,12 @@ impl Truth {
         Ok(())
     }
 
-    fn change(&mut self, thread_id: &ThreadId, revision: u64, object: &Object) -> Result<(), Wrong> {
+    fn change(
+        &mut self,
+        thread_id: &ThreadId,
+        revision: u64,
+        object: &Object,
+    ) -> Result<(), Wrong> {
         let thread = self.threads.entry(thread_id.clone()).or_default();
         let next = thread.head() + 1;
         if revision != next || object.revision().map(|one| one.get()) != Some(next) {
@@ -247,7 +278,10 @@ impl Truth {
     fn stored(&mut self, now: UnixMillis, new: &NewMessage, ack: &Ack) -> Result<(), Wrong> {
         let thread = self.threads.entry(new.thread_id.clone()).or_default();
         let Some(message) = thread.messages.last() else {
-            return Err((Invariant::AcksAreTrue, "an ack without a message".to_owned()));
+            return Err((
+                Invariant::AcksAreTrue,
+                "an ack without a message".to_owned(),
+            ));
         };
         let is_as_sent = message.body == new.body
             && message.sender_id == new.sender_id
@@ -266,10 +300,20 @@ impl Truth {
             let detail = format!("{} names two messages", message.server_msg_id);
             return Err((Invariant::OneMessagePerKey, detail));
         }
-        let name = (new.thread_id.clone(), new.sender_id.clone(), new.client_msg_id);
-        let key = Key::Stored { body: new.body.clone(), ack: ack.clone() };
+        let name = (
+            new.thread_id.clone(),
+            new.sender_id.clone(),
+            new.client_msg_id,
+        );
+        let key = Key::Stored {
+            body: new.body.clone(),
+            ack: ack.clone(),
+        };
         if self.keys.insert(name, key).is_some() {
-            return Err((Invariant::OneMessagePerKey, format!("{new:?} is stored twice")));
+            return Err((
+                Invariant::OneMessagePerKey,
+                format!("{new:?} is stored twice"),
+            ));
         }
         Ok(())
     }
@@ -278,11 +322,18 @@ impl Truth {
     fn expected(&self, command: &Command) -> Expected {
         match command {
             Command::Send(new) => {
-                let name = (new.thread_id.clone(), new.sender_id.clone(), new.client_msg_id);
+                let name = (
+                    new.thread_id.clone(),
+                    new.sender_id.clone(),
+                    new.client_msg_id,
+                );
                 match self.keys.get(&name) {
                     Some(Key::Void) => return Expected::Refused(ErrorCode::Gone),
                     Some(Key::Stored { body, ack }) if *body == new.body => {
-                        return Expected::Known(Ack { duplicate: true, ..ack.clone() });
+                        return Expected::Known(Ack {
+                            duplicate: true,
+                            ..ack.clone()
+                        });
                     }
                     Some(Key::Stored { .. }) => return Expected::Refused(ErrorCode::IdConflict),
                     None => {}
@@ -296,22 +347,34 @@ impl Truth {
                     Expected::Refused(ErrorCode::NotFound)
                 }
             }
-            Command::Cancel { thread_id, sender_id, client_msg_id } => {
+            Command::Cancel {
+                thread_id,
+                sender_id,
+                client_msg_id,
+            } => {
                 let name = (thread_id.clone(), sender_id.clone(), *client_msg_id);
                 let thread = self.threads.get(thread_id);
                 let was_member = thread.is_some_and(|one| one.stays.contains_key(sender_id));
                 match self.keys.get(&name) {
-                    Some(Key::Stored { ack, .. }) => {
-                        Expected::Known(Ack { duplicate: true, ..ack.clone() })
-                    }
+                    Some(Key::Stored { ack, .. }) => Expected::Known(Ack {
+                        duplicate: true,
+                        ..ack.clone()
+                    }),
                     Some(Key::Void) => Expected::Done,
                     None if was_member => Expected::Done,
                     None => Expected::Refused(ErrorCode::NotFound),
                 }
             }
-            Command::Create { thread_id, participants } => {
+            Command::Create {
+                thread_id,
+                participants,
+            } => {
                 let is_new = !self.threads.contains_key(thread_id);
-                if is_new || participants.iter().all(|one| self.is_member(thread_id, one)) {
+                if is_new
+                    || participants
+                        .iter()
+                        .all(|one| self.is_member(thread_id, one))
+                {
                     Expected::Done
                 } else {
                     Expected::Refused(ErrorCode::NotFound)
@@ -325,11 +388,22 @@ impl Truth {
                     Expected::Refused(ErrorCode::NotFound)
                 }
             }
-            Command::Edit { thread_id, user_id, server_msg_id, .. }
-            | Command::Tombstone { thread_id, user_id, server_msg_id } => {
+            Command::Edit {
+                thread_id,
+                user_id,
+                server_msg_id,
+                ..
+            }
+            | Command::Tombstone {
+                thread_id,
+                user_id,
+                server_msg_id,
+            } => {
                 let thread = self.threads.get(thread_id);
                 let message = thread.and_then(|one| {
-                    one.messages.iter().find(|one| one.server_msg_id == *server_msg_id)
+                    one.messages
+                        .iter()
+                        .find(|one| one.server_msg_id == *server_msg_id)
                 });
                 match message {
                     Some(_) if !self.is_member(thread_id, user_id) => {

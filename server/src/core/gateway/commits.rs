@@ -1,6 +1,8 @@
 //! Commands to the store, and what becomes of them.
 
-use rejoinder_protocol::{Ack, Cancelled, ClientFrameType, ErrorCode, ErrorRef, ServerFrame};
+use rejoinder_protocol::{
+    Ack, Cancelled, ClientFrameType, ErrorCode, ErrorRef, ServerFrame, ThreadId,
+};
 
 use super::Gateway;
 use crate::core::config::UNSURE_MAX;
@@ -45,16 +47,24 @@ impl Gateway {
             }
             Settled::Unknown(commands) => {
                 for (origin, command) in commands {
-                    // Whoever watches must look for themselves.
-                    let fallen = self.hub.unknown(command.thread_id());
-                    self.fall_back(command.thread_id(), fallen);
-                    if self.unsure.len() < UNSURE_MAX {
-                        self.unsure.insert(command.thread_id().clone());
-                    }
+                    self.look_again(command.thread_id());
                     let unknown = Outcome::refused(ErrorCode::Busy);
                     self.outcome(now, origin, &command, unknown, effects);
                 }
             }
+        }
+    }
+
+    /// Nobody knows how far a thread has come: whoever watches must look for themselves.
+    fn look_again(&mut self, thread_id: &ThreadId) {
+        #[cfg(feature = "mutants")]
+        if rejoinder_mutants::planted!(UnknownFateForgotten) {
+            return;
+        }
+        let fallen = self.hub.unknown(thread_id);
+        self.fall_back(thread_id, fallen);
+        if self.unsure.len() < UNSURE_MAX {
+            self.unsure.insert(thread_id.clone());
         }
     }
 
@@ -93,7 +103,10 @@ impl Gateway {
                         Answer::Refused(code) if !code.is_permanent() => {
                             one.subscriptions.make_again(now.monotonic, &thread_id);
                         }
-                        Answer::Cancelled | Answer::Done | Answer::Refused(_) | Answer::Stored(_) => {
+                        Answer::Cancelled
+                        | Answer::Done
+                        | Answer::Refused(_)
+                        | Answer::Stored(_) => {
                             one.subscriptions.again(&thread_id);
                         }
                     }

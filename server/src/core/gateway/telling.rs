@@ -58,6 +58,10 @@ impl Gateway {
             one.subscriptions
                 .moved(thread_id, &self.config.epoch, revision);
         } else {
+            #[cfg(feature = "mutants")]
+            if rejoinder_mutants::planted!(OverflowDropsSilently) {
+                return;
+            }
             // Nothing is lost: the cursor still stands before this change, and the session reads
             // on from there when its client has taken what waits.
             one.subscriptions.again(thread_id);

@@ -155,8 +155,14 @@ impl Planner {
     }
 
     fn replace(&mut self, thread_id: &ThreadId, message: Message) -> Outcome {
+        let revision = self.next_revision(thread_id);
+        #[cfg(feature = "mutants")]
+        let revision = match rejoinder_mutants::planted!(EditKeepsRevision) {
+            true => message.revision,
+            false => revision,
+        };
         let message = Message {
-            revision: self.next_revision(thread_id),
+            revision,
             ..message
         };
         self.known.messages.insert(

@@ -17,12 +17,31 @@ impl Planner {
             new.client_msg_id,
         );
         let payload_hash = payload_hash(new);
+        #[cfg(feature = "mutants")]
+        self.known.keys.retain(|_, key| match key {
+            Key::Stored(stored) if rejoinder_mutants::planted!(KeyWindow) => {
+                stored.sent_at.get() + 120_000 > self.now.get()
+            }
+            Key::Stored(_) | Key::Void => true,
+        });
         // The key comes before everything else: whoever was removed since still learns the fate of
         // what they sent before.
         match self.known.keys.get(&name) {
             Some(Key::Void) => return Outcome::refused(ErrorCode::Gone),
             Some(Key::Stored(stored)) if stored.payload_hash == payload_hash => {
                 let ack = ack(&new.thread_id, new.client_msg_id, stored, true);
+                #[cfg(feature = "mutants")]
+                let ack = match rejoinder_mutants::planted!(DuplicateNewTime) {
+                    true => Ack {
+                        sent_at: self.now,
+                        ..ack
+                    },
+                    false => ack,
+                };
+                #[cfg(feature = "mutants")]
+                if rejoinder_mutants::planted!(DuplicateBurnsRevision) {
+                    self.next_revision(&new.thread_id);
+                }
                 let thread = self.known.threads.get(&new.thread_id);
                 return Outcome {
                     participants: thread.map(ThreadState::active).unwrap_or_default(),

@@ -71,7 +71,8 @@ impl Sqlite {
     /// Opens one more connection for reading to a file that [`Sqlite::open`] has opened.
     #[cfg(feature = "shell")]
     fn reader(path: &Path, epoch: &Epoch) -> Result<Self, OpenError> {
-        let flags = rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY | rusqlite::OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let flags =
+            rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY | rusqlite::OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connection = Connection::open_with_flags(path, flags)?;
         schema::configure(&connection)?;
         Ok(Self {
@@ -149,6 +150,13 @@ impl Sqlite {
         let plan = plan(now, known, commands);
         for write in &plan.writes {
             rows::write(&transaction, now, write).map_err(Fault::Statement)?;
+        }
+        #[cfg(feature = "mutants")]
+        if commands.len() > 1 && rejoinder_mutants::planted!(AckBeforeCommit) {
+            return Ok(Applied {
+                epoch,
+                outcomes: plan.outcomes,
+            });
         }
         transaction
             .commit()

@@ -96,6 +96,16 @@ fn start(
     since: &Since,
 ) -> rusqlite::Result<Start> {
     let head = thread.head.revision;
+    #[cfg(feature = "mutants")]
+    let since = &match since {
+        Since::Cursor(cursor) if rejoinder_mutants::planted!(EpochIgnored) => {
+            Since::Cursor(Cursor {
+                epoch: epoch.clone(),
+                ..cursor.clone()
+            })
+        }
+        Since::Cursor(_) | Since::Message(_) | Since::Nothing => since.clone(),
+    };
     let (from, answers) = match since {
         Since::Nothing => return Ok(Start::Reset(None)),
         Since::Cursor(cursor) if cursor.epoch != *epoch => {
@@ -172,6 +182,8 @@ fn page(
         }
         changes.push(object);
     }
+    #[cfg(feature = "mutants")]
+    let more = more && !rejoinder_mutants::planted!(CutPageSaysComplete);
     let last = changes.last().and_then(Object::revision).unwrap_or(to);
     Ok(Page {
         thread_id: thread_id.clone(),

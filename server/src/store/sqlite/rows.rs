@@ -150,11 +150,15 @@ pub(super) fn message_by_id(
 /// Reads a key; `None` if it was never used.
 pub(super) fn key(connection: &Connection, name: &KeyName) -> rusqlite::Result<Option<Key>> {
     let (thread_id, sender_id, client_msg_id) = name;
+    let sql = "SELECT payload_hash, server_msg_id, sequence_number, revision, sent_at FROM keys \
+               WHERE thread_id = ?1 AND sender_id = ?2 AND client_msg_id = ?3";
+    #[cfg(feature = "mutants")]
+    let sql = match rejoinder_mutants::planted!(KeyWithoutSender) {
+        true => &sql.replace("sender_id = ?2", "?2 <> ''"),
+        false => sql,
+    };
     connection
-        .prepare_cached(
-            "SELECT payload_hash, server_msg_id, sequence_number, revision, sent_at FROM keys \
-             WHERE thread_id = ?1 AND sender_id = ?2 AND client_msg_id = ?3",
-        )?
+        .prepare_cached(sql)?
         .query_row(
             params![
                 thread_id.as_str(),
@@ -227,6 +231,15 @@ pub(super) fn write(
                     message.edited_at.map(integer),
                     message.deleted,
                 ])?;
+            #[cfg(feature = "mutants")]
+            if rejoinder_mutants::planted!(HardDelete) {
+                connection.execute("DELETE FROM messages WHERE deleted", [])?;
+            }
+            #[cfg(feature = "mutants")]
+            if rejoinder_mutants::planted!(EditTouchesKey) {
+                let sql = "DELETE FROM keys WHERE server_msg_id = ?1";
+                connection.execute(sql, [message.server_msg_id.as_str()])?;
+            }
         }
         Write::VoidKey((thread_id, sender_id, client_msg_id)) => {
             connection

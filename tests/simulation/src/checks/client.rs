@@ -1,9 +1,12 @@
 //! What an engine says and does.
 
 use rejoinder::engine::{
-    Input,    ConnectionState, Delivery, DiscardOutcome, Durability, Notice, Row, SendResult, ThreadDelta,
+    ConnectionState, Delivery, DiscardOutcome, Durability, Input, Notice, Row, SendResult,
+    StoredResult, ThreadDelta,
 };
-use rejoinder_protocol::{ClientMsgId, ServerFrame, ThreadId, UserId, decode_server_frame};
+use rejoinder_protocol::{
+    ClientMsgId, ErrorCode, ServerFrame, ThreadId, UserId, decode_server_frame,
+};
 
 use crate::invariant::Invariant;
 use crate::ledger::Sent;
@@ -27,10 +30,16 @@ pub fn notice(world: &mut World, page: usize, notice: Notice) {
             }
             world.pages[page].screen.connection = Some(connection);
         }
-        Notice::Discarded { client_msg_id, outcome } => discarded(world, page, client_msg_id, outcome),
+        Notice::Discarded {
+            client_msg_id,
+            outcome,
+        } => discarded(world, page, client_msg_id, outcome),
         Notice::Inbox { .. } => {}
         Notice::Message { message, thread_id } => announced(world, page, &thread_id, &message),
-        Notice::Settled { client_msg_id, result } => settled(world, page, client_msg_id, &result),
+        Notice::Settled {
+            client_msg_id,
+            result,
+        } => settled(world, page, client_msg_id, &result),
         Notice::Thread(delta) => shown(world, page, &delta),
     }
 }
@@ -41,7 +50,9 @@ fn settled(world: &mut World, page: usize, key: ClientMsgId, result: &SendResult
     let is_open = |sent: &Sent| sent.page == page && sent.answer.is_none();
     let calls = world.ledger.of_key(&user_id, key);
     let Some(position) = calls.iter().rposition(|sent| is_open(sent)) else {
-        return world.fail(Invariant::AnsweredOnce, || format!("{key} is answered once more"));
+        return world.fail(Invariant::AnsweredOnce, || {
+            format!("{key} is answered once more")
+        });
     };
     let body = calls[position].body.clone();
     let mut is_first = true;
@@ -53,7 +64,9 @@ fn settled(world: &mut World, page: usize, key: ClientMsgId, result: &SendResult
             }
         }
     });
-    let disk = SendResult::Taken { durability: Durability::Disk };
+    let disk = SendResult::Taken {
+        durability: Durability::Disk,
+    };
     if *result == disk && !is_safe(world, device, &user_id, key) {
         let detail = format!("{key} is called safe, and is nowhere");
         world.fail(Invariant::AnsweredOnce, || detail);
@@ -73,7 +86,10 @@ fn is_known(world: &World, user_id: &UserId, key: ClientMsgId) -> bool {
     let calls = world.ledger.of_key(user_id, key);
     calls.iter().any(|sent| {
         let name = (sent.thread_id.clone(), user_id.clone(), key);
-        world.truths.values().any(|truth| truth.keys.contains_key(&name))
+        world
+            .truths
+            .values()
+            .any(|truth| truth.keys.contains_key(&name))
     })
 }
 
@@ -87,32 +103,52 @@ fn is_stored(world: &World, user_id: &UserId, key: ClientMsgId) -> bool {
 }
 
 fn discarded(world: &mut World, page: usize, key: ClientMsgId, outcome: DiscardOutcome) {
-    world.coverage.see("discard", match outcome {
-        DiscardOutcome::Discarded => "discarded",
-        DiscardOutcome::MaybeSent => "maybe sent",
-        DiscardOutcome::Cancelled => "cancelled",
-        DiscardOutcome::Sent => "sent",
-        DiscardOutcome::Unknown => "unknown",
-    });
+    world.coverage.see(
+        "discard",
+        match outcome {
+            DiscardOutcome::Discarded => "discarded",
+            DiscardOutcome::MaybeSent => "maybe sent",
+            DiscardOutcome::Cancelled => "cancelled",
+            DiscardOutcome::Sent => "sent",
+            DiscardOutcome::Unknown => "unknown",
+        },
+    );
     let (user_id, device) = (world.pages[page].user_id.clone(), world.pages[page].device);
     if outcome != DiscardOutcome::MaybeSent && outcome != DiscardOutcome::Unknown {
-        world.ledger.update(&user_id, key, device, |sent, _| sent.outcome = Some(outcome));
+        world.ledger.update(&user_id, key, device, |sent, _| {
+            sent.outcome = Some(outcome)
+        });
+    }
+    if matches!(
+        outcome,
+        DiscardOutcome::Discarded | DiscardOutcome::Cancelled
+    ) {
+        world.pages[page].taken_back.insert(key);
     }
     if !world.ledger.is_discarded(&user_id, key) {
-        return world.fail(Invariant::DiscardsAreTrue, || format!("nobody discarded {key}"));
+        return world.fail(Invariant::DiscardsAreTrue, || {
+            format!("nobody discarded {key}")
+        });
     }
     if outcome == DiscardOutcome::Sent && !is_stored(world, &user_id, key) {
-        world.fail(Invariant::DiscardsAreTrue, || format!("{key} is called sent, and is not stored"));
+        world.fail(Invariant::DiscardsAreTrue, || {
+            format!("{key} is called sent, and is not stored")
+        });
     }
 }
 
 fn announced(world: &mut World, page: usize, thread_id: &ThreadId, message: &Row) {
     let Some(id) = message.server_msg_id.clone() else {
-        return world.fail(Invariant::AnnouncedOnce, || format!("{message:?} has no name"));
+        return world.fail(Invariant::AnnouncedOnce, || {
+            format!("{message:?} has no name")
+        });
     };
     let is_new = world.pages[page].announced.insert(id);
     if !is_new {
-        let detail = format!("page {page} hears of {:?} in {thread_id} again", message.body);
+        let detail = format!(
+            "page {page} hears of {:?} in {thread_id} again",
+            message.body
+        );
         world.fail(Invariant::AnnouncedOnce, || detail);
     }
 }
@@ -132,12 +168,21 @@ fn shown(world: &mut World, page: usize, delta: &ThreadDelta) {
     }
     let has_gap = meta.as_ref().is_none_or(|meta| meta.has_gap);
     let mut failed = Vec::new();
+    let mut revenant = None;
     let mut hole = None;
     let mut last: Option<u64> = None;
     let mut only_own_from_here = false;
     for row in timeline.rows() {
-        if matches!(row.delivery, Delivery::Failed { .. }) {
-            failed.push(row.client_msg_id);
+        if let Delivery::Failed { code } = row.delivery {
+            failed.push((row.client_msg_id, code));
+        }
+        let is_own = row.is_own && row.delivery != Delivery::Sent;
+        if is_own && one.taken_back.contains(&row.client_msg_id) {
+            let calls = world.ledger.of_key(&one.user_id, row.client_msg_id);
+            revenant = calls
+                .iter()
+                .all(|sent| !sent.is_unusual)
+                .then(|| row.body.clone());
         }
         let Some(place) = row.sequence_number.map(|place| place.get()) else {
             continue;
@@ -152,9 +197,23 @@ fn shown(world: &mut World, page: usize, delta: &ThreadDelta) {
     }
     let is_unavailable = meta.as_ref().is_some_and(|meta| meta.unavailable.is_some());
     let (user_id, device) = (one.user_id.clone(), one.device);
-    for key in failed {
-        world.ledger.update(&user_id, key, device, |sent, _| sent.has_failed = true);
+    for (key, code) in failed {
         world.coverage.see("state", "message failed");
+        world.ledger.update(&user_id, key, device, |sent, _| {
+            sent.has_failed = true;
+            sent.is_failed = true;
+        });
+        let is_strange = matches!(code, ErrorCode::BadJson | ErrorCode::UnknownType);
+        if !code.is_permanent() && !is_strange {
+            world.fail(Invariant::FailuresAreFinal, || {
+                format!("{key} fails for {code:?}")
+            });
+        }
+    }
+    // A row that storage would not delete is found again, and cancelled again.
+    if let (Some(body), false) = (revenant, world.devices[device].has_failed_write) {
+        let detail = format!("page {page} shows {body:?} again");
+        world.fail(Invariant::DiscardsAreTrue, || detail);
     }
     if let (Some((last, place)), false) = (hole, has_gap) {
         let detail = format!("page {page} shows {place} after {last:?} in {thread_id}");
@@ -168,7 +227,10 @@ fn shown(world: &mut World, page: usize, delta: &ThreadDelta) {
 /// A message is no longer shown. One that waited may only go if its user took it back, or a reset
 /// jumped over it.
 fn left(world: &mut World, page: usize, row: &Row) {
-    let was_waiting = matches!(row.delivery, Delivery::Queued { .. } | Delivery::Failed { .. });
+    let was_waiting = matches!(
+        row.delivery,
+        Delivery::Queued { .. } | Delivery::Failed { .. }
+    );
     let user_id = world.pages[page].user_id.clone();
     let key = row.client_msg_id;
     let is_excused = world.ledger.is_discarded(&user_id, key)
@@ -188,10 +250,15 @@ fn left(world: &mut World, page: usize, row: &Row) {
     let is_below = place.as_ref().is_some_and(|(thread_id, place)| {
         let timeline = world.pages[page].screen.threads.get(thread_id);
         let shown = timeline.and_then(|timeline| timeline.rows().next());
-        shown.and_then(|row| row.sequence_number).is_some_and(|first| *place < first)
+        shown
+            .and_then(|row| row.sequence_number)
+            .is_some_and(|first| *place < first)
     });
     if !is_below {
-        let detail = format!("page {page} no longer shows {:?}, stored at {place:?}", row.body);
+        let detail = format!(
+            "page {page} no longer shows {:?}, stored at {place:?}",
+            row.body
+        );
         world.fail(Invariant::PendingStays, || detail);
     }
 }
@@ -220,7 +287,12 @@ pub fn attempt(world: &mut World, page: usize) {
     }
     let since = one.attempts.last().map(|last| now - last);
     one.attempts.push(now);
-    let in_a_minute = one.attempts.iter().rev().take_while(|at| now - **at < 60_000).count();
+    let in_a_minute = one
+        .attempts
+        .iter()
+        .rev()
+        .take_while(|at| now - **at < 60_000)
+        .count();
     let not_before = std::mem::take(&mut one.not_before);
     if now < not_before {
         let detail = format!("page {page} was asked to wait until {not_before}");
@@ -244,6 +316,10 @@ pub fn deleted(world: &mut World, page: usize) {
 /// A write is done.
 pub fn written(world: &mut World, page: usize, written: &Written) {
     let user_id = world.pages[page].user_id.clone();
+    if matches!(written.result, StoredResult::Failed(_)) {
+        let device = world.pages[page].device;
+        world.devices[device].has_failed_write = true;
+    }
     for row in &written.deleted {
         let key = row.client_msg_id;
         let is_excused = is_known(world, &user_id, key)
@@ -259,9 +335,18 @@ pub fn written(world: &mut World, page: usize, written: &Written) {
 /// An engine has taken a step.
 pub fn after_step(world: &mut World, page: usize) {
     let one = &world.pages[page];
-    let state = one.screen.connection.as_ref().map(|connection| connection.state);
-    let wants = matches!(state, Some(ConnectionState::Connecting | ConnectionState::Waiting));
+    let state = one
+        .screen
+        .connection
+        .as_ref()
+        .map(|connection| connection.state);
+    let wants = matches!(
+        state,
+        Some(ConnectionState::Connecting | ConnectionState::Waiting)
+    );
     if wants && world.is_page_alone(page) && world.next_wakeup(page).is_none() {
-        world.fail(Invariant::SomethingIsAwaited, || format!("page {page} is {state:?} for ever"));
+        world.fail(Invariant::SomethingIsAwaited, || {
+            format!("page {page} is {state:?} for ever")
+        });
     }
 }

@@ -13,7 +13,10 @@ impl World {
         for (thread_id, stored) in self.devices[device].disk.threads() {
             let result = self.check_stored(&thread_id, &stored);
             let result = result.map_err(|(invariant, detail)| {
-                (invariant, format!("device {device} stores {thread_id}: {detail}"))
+                (
+                    invariant,
+                    format!("device {device} stores {thread_id}: {detail}"),
+                )
             });
             self.check(result);
         }
@@ -34,7 +37,10 @@ impl World {
         }
         let newest = thread.messages_at(revision);
         for place in cursor.oldest.get()..=newest {
-            let row = stored.messages.iter().find(|row| row.sequence_number.get() == place);
+            let row = stored
+                .messages
+                .iter()
+                .find(|row| row.sequence_number.get() == place);
             let due = thread.message_at(place, revision);
             let is_right = match (row, due) {
                 (Some(row), Some(due)) => {

@@ -10,14 +10,20 @@ use crate::world::World;
 
 impl World {
     fn open_pages(&self) -> Vec<usize> {
-        (0..self.pages.len()).filter(|page| self.pages[*page].is_open).collect()
+        (0..self.pages.len())
+            .filter(|page| self.pages[*page].is_open)
+            .collect()
     }
 
     /// Everybody is connected.
     pub fn check_connected(&mut self) {
         for page in self.open_pages() {
             let one = &self.pages[page];
-            let state = one.screen.connection.as_ref().map(|connection| connection.state);
+            let state = one
+                .screen
+                .connection
+                .as_ref()
+                .map(|connection| connection.state);
             if one.wants_connection && state != Some(ConnectionState::Connected) {
                 let detail = format!("page {page} is {state:?}: {:?}", one.screen.connection);
                 self.fail(Invariant::EverybodyConnects, || detail);
@@ -36,6 +42,37 @@ impl World {
         }
         for device in 0..self.devices.len() {
             self.check_disk(device);
+            self.check_cache(device);
+        }
+    }
+
+    /// What is stored has followed what is shown.
+    fn check_cache(&mut self, device: usize) {
+        let one = &self.devices[device];
+        let is_open = self
+            .open_pages()
+            .iter()
+            .any(|page| self.pages[*page].device == device);
+        if one.has_failed_write || one.has_forgotten || !one.lame_pages.is_empty() || !is_open {
+            return;
+        }
+        let epoch = self.records.epoch().clone();
+        for (thread_id, stored) in one.disk.threads() {
+            let thread = self.truth().threads.get(&thread_id);
+            let is_member =
+                |thread: &&ThreadTruth| thread.is_member_at(&one.user_id, thread.head());
+            let Some(thread) = thread.filter(is_member) else {
+                continue;
+            };
+            let (head, stored) = (
+                thread.head(),
+                (stored.cursor.epoch, stored.cursor.revision.get()),
+            );
+            if stored != (epoch.clone(), head) {
+                let detail =
+                    format!("device {device} stores {thread_id} up to {stored:?} of {head}");
+                return self.fail(Invariant::CacheFollows, || detail);
+            }
         }
     }
 
@@ -43,7 +80,9 @@ impl World {
         let timeline = self.pages[page].screen.threads.get(thread_id);
         let rows = timeline.into_iter().flat_map(|timeline| timeline.rows());
         let waiting = rows.filter(|row| row.delivery != Delivery::Sent);
-        let details: Vec<_> = waiting.map(|row| format!("page {page} still shows {row:?}")).collect();
+        let details: Vec<_> = waiting
+            .map(|row| format!("page {page} still shows {row:?}"))
+            .collect();
         if let Some(detail) = details.into_iter().next() {
             self.fail(Invariant::NothingWaits, || detail);
         }
@@ -67,7 +106,10 @@ impl World {
         let expected = thread.messages.iter().rev().take(shown.len());
         let expected: Vec<&Message> = expected.collect::<Vec<_>>().into_iter().rev().collect();
         let is_same = shown.len() == expected.len()
-            && shown.iter().zip(&expected).all(|(row, message)| is_shown_as(row, message));
+            && shown
+                .iter()
+                .zip(&expected)
+                .all(|(row, message)| is_shown_as(row, message));
         let has_older = meta.as_ref().is_some_and(|meta| meta.has_older);
         let is_all = shown.len() == thread.messages.len();
         let has_gap = meta.as_ref().is_none_or(|meta| meta.has_gap);
@@ -90,7 +132,11 @@ impl World {
         if !self.truth().is_member(thread_id, user_id) {
             return;
         }
-        let meta = self.pages[page].screen.threads.get(thread_id).and_then(|one| one.meta.clone());
+        let meta = self.pages[page]
+            .screen
+            .threads
+            .get(thread_id)
+            .and_then(|one| one.meta.clone());
         for partner in meta.into_iter().flat_map(|meta| meta.partners) {
             if partner.is_typing {
                 let detail = format!("page {page} shows {} writing", partner.user_id);
@@ -98,13 +144,24 @@ impl World {
             }
             let is_connected = |page: &usize| {
                 let one = &self.pages[*page];
-                let state = one.screen.connection.as_ref().map(|connection| connection.state);
+                let state = one
+                    .screen
+                    .connection
+                    .as_ref()
+                    .map(|connection| connection.state);
                 one.user_id == partner.user_id && state == Some(ConnectionState::Connected)
             };
             let is_online = self.open_pages().iter().any(is_connected);
-            let expected = if is_online { PartnerPresence::Online } else { PartnerPresence::Offline };
+            let expected = if is_online {
+                PartnerPresence::Online
+            } else {
+                PartnerPresence::Offline
+            };
             if partner.presence != expected {
-                let detail = format!("page {page} shows {} {:?}", partner.user_id, partner.presence);
+                let detail = format!(
+                    "page {page} shows {} {:?}",
+                    partner.user_id, partner.presence
+                );
                 self.fail(Invariant::PresenceIsTrue, || detail);
             }
         }
@@ -125,11 +182,21 @@ impl World {
     }
 
     fn check_fate(&mut self, sent: &Sent) {
-        let name = (sent.thread_id.clone(), sent.user_id.clone(), sent.client_msg_id);
+        let name = (
+            sent.thread_id.clone(),
+            sent.user_id.clone(),
+            sent.client_msg_id,
+        );
         let key = self.truth().keys.get(&name);
         let is_stored = matches!(key, Some(Key::Stored { .. }));
-        let was_ever = self.truths.values().any(|truth| truth.keys.contains_key(&name));
-        let is_gone = matches!(sent.outcome, Some(DiscardOutcome::Discarded | DiscardOutcome::Cancelled));
+        let was_ever = self
+            .truths
+            .values()
+            .any(|truth| truth.keys.contains_key(&name));
+        let is_gone = matches!(
+            sent.outcome,
+            Some(DiscardOutcome::Discarded | DiscardOutcome::Cancelled)
+        );
         let (body, key) = (&sent.body, format!("{key:?}"));
         let lame = &self.devices[sent.device].lame_pages;
         let is_excused = sent.is_unusual
@@ -177,11 +244,21 @@ impl World {
         };
         // What a restored backup lacks is sent again by whoever still has it, whenever that is.
         let is_restored = self.truths.len() > 1;
-        if !is_one_queue || !is_before || is_odd(earlier) || is_odd(later) || is_restored || is_forgetful {
+        if !is_one_queue
+            || !is_before
+            || is_odd(earlier)
+            || is_odd(later)
+            || is_restored
+            || is_forgetful
+        {
             return;
         }
         let place = |sent: &Sent| {
-            let name = (sent.thread_id.clone(), sent.user_id.clone(), sent.client_msg_id);
+            let name = (
+                sent.thread_id.clone(),
+                sent.user_id.clone(),
+                sent.client_msg_id,
+            );
             match self.truth().keys.get(&name) {
                 Some(Key::Stored { ack, body }) if *body == sent.body => {
                     Some(ack.sequence_number.get())
@@ -192,7 +269,10 @@ impl World {
         if let (Some(first), Some(second)) = (place(earlier), place(later))
             && first > second
         {
-            let detail = format!("{:?} at {first}, {:?} at {second}", earlier.body, later.body);
+            let detail = format!(
+                "{:?} at {first}, {:?} at {second}",
+                earlier.body, later.body
+            );
             self.fail(Invariant::OrderOfSending, || detail);
         }
     }

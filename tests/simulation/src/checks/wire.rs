@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 
 use rejoinder_gateway::core::SessionKey;
 use rejoinder_protocol::{
-    Ack, ClientFrame, ClientFrameType, DecodeError, Epoch, ErrorCode, ErrorFrame,
-    HistoryPage, Object, PAGE_BYTES_MAX, PAGE_CHANGES_MAX, Page, RESET_MESSAGES, Reset,
-    ServerFrame, Since, ThreadId, ThreadSummary, UserId, decode_server_frame, encode,
+    Ack, ClientFrame, ClientFrameType, DecodeError, Epoch, ErrorCode, ErrorFrame, HistoryPage,
+    Object, PAGE_BYTES_MAX, PAGE_CHANGES_MAX, Page, RESET_MESSAGES, Reset, ServerFrame, Since,
+    ThreadId, ThreadSummary, UserId, decode_server_frame, encode,
 };
 
 use crate::invariant::Invariant;
+use crate::ledger::Sent;
 use crate::truth::{Key, ThreadTruth, Truth, Wrong};
 use crate::world::World;
 
@@ -86,6 +87,27 @@ pub fn transmitted(world: &mut World, page: usize, link: Option<usize>, frame: &
         let detail = format!("page {page} of {user_id} sends {key} to somebody else's session");
         return world.fail(Invariant::NothingToStrangers, || detail);
     }
+    let is_own = calls
+        .iter()
+        .any(|sent| sent.page == page && !sent.is_unusual);
+    let holds_up =
+        |sent: &&Sent| sent.page == page && sent.thread_id == thread_id && sent.is_failed;
+    let before = world
+        .ledger
+        .calls
+        .iter()
+        .take_while(|sent| sent.client_msg_id != key);
+    let holder = before
+        .filter(holds_up)
+        .find(|sent| !sent.is_discarded && !sent.is_forgotten);
+    let is_held = is_own && !world.setting.skip_failed;
+    if let (ClientFrame::Send(_), Some(holder), true) = (frame, holder, is_held) {
+        let detail = format!(
+            "page {page} sends {key} though {:?} has failed",
+            holder.body
+        );
+        return world.fail(Invariant::OrderOfSending, || detail);
+    }
     if let ClientFrame::Send(send) = frame
         && !calls.iter().any(|sent| sent.body == send.body)
     {
@@ -120,10 +142,21 @@ pub fn arrived(world: &mut World, session: SessionKey, frame: &Result<ClientFram
 
 /// A frame was taken by the gateway, which may want more.
 pub fn served(world: &mut World, session: SessionKey) {
-    let ends_at = world.wire.sessions.get(&session).and_then(|one| one.ends_at);
+    let ends_at = world
+        .wire
+        .sessions
+        .get(&session)
+        .and_then(|one| one.ends_at);
     let is_late = ends_at.is_some_and(|end| world.now > end + LEEWAY_MS + TICK_MS);
-    if is_late && world.process.as_ref().is_some_and(|process| process.may_read(session)) {
-        world.fail(Invariant::ExpiryEnds, || format!("{session:?} is still served"));
+    if is_late
+        && world
+            .process
+            .as_ref()
+            .is_some_and(|process| process.may_read(session))
+    {
+        world.fail(Invariant::ExpiryEnds, || {
+            format!("{session:?} is still served")
+        });
     }
 }
 
@@ -152,7 +185,10 @@ pub fn told(world: &mut World, session: SessionKey, text: &str) {
     };
     let result = check(truth, one, &user_id, &frame);
     let result = result.map_err(|(invariant, detail)| {
-        (invariant, format!("{user_id} in {session:?} is told {text}: {detail}"))
+        (
+            invariant,
+            format!("{user_id} in {session:?} is told {text}: {detail}"),
+        )
     });
     world.check(result);
 }
@@ -185,7 +221,11 @@ fn check(
     match frame {
         ServerFrame::Ack(ack) => check_ack(truth, user_id, ack),
         ServerFrame::Cancelled(cancelled) => {
-            let name = (cancelled.thread_id.clone(), user_id.clone(), cancelled.client_msg_id);
+            let name = (
+                cancelled.thread_id.clone(),
+                user_id.clone(),
+                cancelled.client_msg_id,
+            );
             match truth.keys.get(&name) {
                 Some(Key::Void) => Ok(()),
                 other => Err((Invariant::DiscardsAreTrue, format!("the key is {other:?}"))),
@@ -202,7 +242,10 @@ fn check(
             }
             told.last = Some(revision);
             if thread.changes.get(revision as usize - 1) != Some(&change.object) {
-                return Err((Invariant::ReadsAreWhole, "not what was committed".to_owned()));
+                return Err((
+                    Invariant::ReadsAreWhole,
+                    "not what was committed".to_owned(),
+                ));
             }
             check_reader(thread, user_id, revision)
         }
@@ -234,7 +277,10 @@ fn check(
                 thread.is_none_or(|thread| !thread.is_member_at(user_id, one.revision.get()))
             });
             match stranger {
-                Some(one) => Err((Invariant::OnlyMembersRead, format!("{} in it", one.thread_id))),
+                Some(one) => Err((
+                    Invariant::OnlyMembersRead,
+                    format!("{} in it", one.thread_id),
+                )),
                 None => Ok(()),
             }
         }
@@ -251,7 +297,10 @@ fn check(
 
 fn known<'a>(truth: &'a Truth, thread_id: &ThreadId) -> Result<&'a ThreadTruth, Wrong> {
     let thread = truth.threads.get(thread_id);
-    thread.ok_or((Invariant::ReadsAreWhole, "the thread does not exist".to_owned()))
+    thread.ok_or((
+        Invariant::ReadsAreWhole,
+        "the thread does not exist".to_owned(),
+    ))
 }
 
 /// Nothing of a revision may be told to somebody who did not take part then. The removal itself is
@@ -260,7 +309,10 @@ fn check_reader(thread: &ThreadTruth, user_id: &UserId, revision: u64) -> Result
     if thread.is_member_at(user_id, revision) {
         return Ok(());
     }
-    Err((Invariant::OnlyMembersRead, format!("did not take part at {revision}")))
+    Err((
+        Invariant::OnlyMembersRead,
+        format!("did not take part at {revision}"),
+    ))
 }
 
 fn check_ack(truth: &Truth, user_id: &UserId, ack: &Ack) -> Result<(), Wrong> {
@@ -268,7 +320,10 @@ fn check_ack(truth: &Truth, user_id: &UserId, ack: &Ack) -> Result<(), Wrong> {
     let Some(Key::Stored { ack: first, .. }) = truth.keys.get(&name) else {
         return Err((Invariant::AckedIsStored, "nothing is stored".to_owned()));
     };
-    let given = Ack { duplicate: false, ..ack.clone() };
+    let given = Ack {
+        duplicate: false,
+        ..ack.clone()
+    };
     if given != *first {
         return Err((Invariant::AcksAreTrue, format!("the first was {first:?}")));
     }
@@ -278,11 +333,15 @@ fn check_ack(truth: &Truth, user_id: &UserId, ack: &Ack) -> Result<(), Wrong> {
         Some(message) if message.server_msg_id != ack.server_msg_id => {
             Err((Invariant::AcksAreTrue, format!("there is {message:?}")))
         }
-        Some(message) if message.sender_id != *user_id => {
-            Err((Invariant::SenderIsUser, format!("the sender is {}", message.sender_id)))
-        }
+        Some(message) if message.sender_id != *user_id => Err((
+            Invariant::SenderIsUser,
+            format!("the sender is {}", message.sender_id),
+        )),
         Some(_) => Ok(()),
-        None => Err((Invariant::AckedIsStored, "there is no such place".to_owned())),
+        None => Err((
+            Invariant::AckedIsStored,
+            "there is no such place".to_owned(),
+        )),
     }
 }
 
@@ -290,14 +349,18 @@ fn check_error(truth: &Truth, user_id: &UserId, error: &ErrorFrame) -> Result<()
     let Some(reference) = &error.reference else {
         return Ok(());
     };
-    let (Some(thread_id), Some(key), ClientFrameType::Send) =
-        (&reference.thread_id, reference.client_msg_id, reference.frame_type)
-    else {
+    let (Some(thread_id), Some(key), ClientFrameType::Send) = (
+        &reference.thread_id,
+        reference.client_msg_id,
+        reference.frame_type,
+    ) else {
         return Ok(());
     };
     let name = (thread_id.clone(), user_id.clone(), key);
     let is_true = match (error.code, truth.keys.get(&name)) {
-        (ErrorCode::IdConflict, Some(Key::Stored { .. })) | (ErrorCode::Gone, Some(Key::Void)) => true,
+        (ErrorCode::IdConflict, Some(Key::Stored { .. })) | (ErrorCode::Gone, Some(Key::Void)) => {
+            true
+        }
         (ErrorCode::IdConflict | ErrorCode::Gone, _) => false,
         _ => true,
     };
@@ -319,7 +382,9 @@ fn check_page(
     let (from, to) = (page.from_revision.get(), page.to_revision.get());
     let head = page.head_revision.get();
     let asked = told.asked.iter().position(|since| match since {
-        Since::Cursor(cursor) => cursor.revision.get() == from && session.epoch.as_ref() == Some(&cursor.epoch),
+        Since::Cursor(cursor) => {
+            cursor.revision.get() == from && session.epoch.as_ref() == Some(&cursor.epoch)
+        }
         Since::Message(_) => true,
         _ => false,
     });
@@ -332,11 +397,14 @@ fn check_page(
     told.last = Some(to);
     if page.changes != thread.page(from, to, head) {
         let expected = thread.page(from, to, head);
-        return Err((Invariant::ReadsAreWhole, format!("the store holds {expected:?}")));
+        return Err((
+            Invariant::ReadsAreWhole,
+            format!("the store holds {expected:?}"),
+        ));
     }
     let bytes: usize = page.changes.iter().map(|object| encode(object).len()).sum();
-    let is_long = page.changes.len() > 1
-        && (page.changes.len() > PAGE_CHANGES_MAX || bytes > PAGE_BYTES_MAX);
+    let is_long =
+        page.changes.len() > 1 && (page.changes.len() > PAGE_CHANGES_MAX || bytes > PAGE_BYTES_MAX);
     let stands_still = page.more && to <= from;
     if is_long || stands_still || to > head || (!page.more && to != head) {
         let detail = format!("{} changes, {bytes} bytes", page.changes.len());
@@ -359,10 +427,14 @@ fn check_reset(
     if let Some(asked) = told.asked.iter().position(|since| *since == answered) {
         told.asked.drain(..=asked);
     }
-    let given: Vec<_> = reset.window.iter().filter_map(|object| match object {
-        Object::Message(message) => Some(message.clone()),
-        _ => None,
-    }).collect();
+    let given: Vec<_> = reset
+        .window
+        .iter()
+        .filter_map(|object| match object {
+            Object::Message(message) => Some(message.clone()),
+            _ => None,
+        })
+        .collect();
     let (expected, people) = thread.window(RESET_MESSAGES as u64, head);
     let is_tail = expected.ends_with(&given) && (given.len() == expected.len() || reset.has_older);
     let given_people = reset.window.len() - given.len();
@@ -377,16 +449,24 @@ fn check_reset(
 fn check_history(truth: &Truth, user_id: &UserId, page: &HistoryPage) -> Result<(), Wrong> {
     let thread = known(truth, &page.thread_id)?;
     let as_of = page.as_of.get();
-    let mut below = page.before_sequence_number.get();
+    // A client that knew another history may ask from above the newest message.
+    let above = thread.messages_at(as_of) + 1;
+    let mut below = page.before_sequence_number.get().min(above);
     for message in page.messages.iter().rev() {
         below -= 1;
         if thread.message_at(below, as_of) != Some(message) {
             let expected = thread.message_at(below, as_of);
-            return Err((Invariant::ReadsAreWhole, format!("the store holds {expected:?}")));
+            return Err((
+                Invariant::ReadsAreWhole,
+                format!("the store holds {expected:?}"),
+            ));
         }
     }
     if !page.has_older && below > 1 && thread.messages_at(as_of) > 0 {
-        return Err((Invariant::ReadsAreWhole, format!("it says that nothing is below {below}")));
+        return Err((
+            Invariant::ReadsAreWhole,
+            format!("it says that nothing is below {below}"),
+        ));
     }
     check_reader(thread, user_id, as_of)
 }
@@ -396,8 +476,10 @@ fn check_summary(truth: &Truth, user_id: &UserId, summary: &ThreadSummary) -> Re
     let revision = summary.revision.get();
     if summary.sequence_number.get() != thread.messages_at(revision) {
         let newest = thread.messages_at(revision);
-        return Err((Invariant::ReadsAreWhole, format!("the newest message is {newest}")));
+        return Err((
+            Invariant::ReadsAreWhole,
+            format!("the newest message is {newest}"),
+        ));
     }
     check_reader(thread, user_id, revision)
 }
-

@@ -21,7 +21,12 @@ impl World {
         self.coverage.see("action", action.kind());
         self.trace.note(|| format!("* {action:?}"));
         match action {
-            Action::Send { tab, thread, size, key } => self.act_send(*tab, *thread, *size, *key),
+            Action::Send {
+                tab,
+                thread,
+                size,
+                key,
+            } => self.act_send(*tab, *thread, *size, *key),
             Action::Discard { tab, which } => self.act_discard(*tab, *which),
             Action::Retry { tab } => self.act_retry(*tab),
             Action::LoadOlder { tab, thread } => {
@@ -36,9 +41,19 @@ impl World {
                 let thread_id = self.thread_id(*thread);
                 self.ask(*tab, AppInput::CloseThread { thread_id });
             }
-            Action::Type { tab, thread, is_typing } => {
+            Action::Type {
+                tab,
+                thread,
+                is_typing,
+            } => {
                 let (thread_id, is_typing) = (self.thread_id(*thread), *is_typing);
-                self.ask(*tab, AppInput::SetTyping { thread_id, is_typing });
+                self.ask(
+                    *tab,
+                    AppInput::SetTyping {
+                        thread_id,
+                        is_typing,
+                    },
+                );
             }
             Action::WatchInbox { tab } => self.ask(*tab, AppInput::WatchInbox),
             Action::Connect { tab } => self.ask(*tab, AppInput::Connect),
@@ -102,13 +117,18 @@ impl World {
             return;
         }
         let user_id = self.pages[page].user_id.clone();
-        let of_thread = self.ledger.calls.iter().rev().filter(|one| one.thread_id == thread_id);
+        let of_thread = self
+            .ledger
+            .calls
+            .iter()
+            .rev()
+            .filter(|one| one.thread_id == thread_id);
         let model = match key {
             Key::Fresh => None,
             Key::Stolen => of_thread.clone().find(|one| one.user_id != user_id),
-            Key::Copied | Key::Clashing => {
-                of_thread.clone().find(|one| one.user_id == user_id && one.device != device)
-            }
+            Key::Copied | Key::Clashing => of_thread
+                .clone()
+                .find(|one| one.user_id == user_id && one.device != device),
         };
         let model = model.map(|one| (one.client_msg_id, one.body.clone()));
         let number = self.ledger.calls.len();
@@ -127,20 +147,33 @@ impl World {
             answer: None,
             safe_since: None,
             is_unusual,
+            is_failed: false,
             has_failed: false,
             is_discarded: false,
             outcome: None,
             is_forgotten: false,
         });
         let attachments = Vec::new();
-        self.app(page, AppInput::Send { thread_id, client_msg_id, body, attachments });
+        self.app(
+            page,
+            AppInput::Send {
+                thread_id,
+                client_msg_id,
+                body,
+                attachments,
+            },
+        );
     }
 
     fn act_discard(&mut self, tab: usize, which: u32) {
         let Some(page) = self.awake_page(tab) else {
             return;
         };
-        let waiting: Vec<_> = self.pages[page].screen.waiting().map(|row| row.client_msg_id).collect();
+        let waiting: Vec<_> = self.pages[page]
+            .screen
+            .waiting()
+            .map(|row| row.client_msg_id)
+            .collect();
         if waiting.is_empty() {
             return;
         }
@@ -152,7 +185,10 @@ impl World {
     pub fn discard(&mut self, page: usize, client_msg_id: ClientMsgId) {
         let user_id = self.pages[page].user_id.clone();
         let device = self.pages[page].device;
-        self.ledger.update(&user_id, client_msg_id, device, |sent, _| sent.is_discarded = true);
+        self.ledger
+            .update(&user_id, client_msg_id, device, |sent, _| {
+                sent.is_discarded = true
+            });
         self.app(page, AppInput::Discard { client_msg_id });
     }
 
@@ -163,6 +199,9 @@ impl World {
         let rows = self.pages[page].screen.waiting();
         let failed = rows.filter(|row| matches!(row.delivery, Delivery::Failed { .. }));
         for client_msg_id in failed.map(|row| row.client_msg_id).collect::<Vec<_>>() {
+            let (user_id, device) = (self.pages[page].user_id.clone(), self.pages[page].device);
+            let retried = |sent: &mut Sent, _| sent.is_failed = false;
+            self.ledger.update(&user_id, client_msg_id, device, retried);
             self.app(page, AppInput::Retry { client_msg_id });
         }
     }
@@ -174,7 +213,10 @@ impl World {
             Hint::Online => Lifecycle::Online,
             Hint::Visible => Lifecycle::Visible,
         };
-        if let Some(page) = self.page_in(tab).filter(|page| !self.pages[*page].is_asleep()) {
+        if let Some(page) = self
+            .page_in(tab)
+            .filter(|page| !self.pages[*page].is_asleep())
+        {
             self.feed(page, Input::Lifecycle(lifecycle));
         }
     }
@@ -191,7 +233,10 @@ impl World {
         let thread_id = self.thread_id(thread);
         let number = self.ledger.calls.len();
         let thread = self.truth().threads.get(&thread_id);
-        let Some(messages) = thread.map(|thread| &thread.messages).filter(|all| !all.is_empty()) else {
+        let Some(messages) = thread
+            .map(|thread| &thread.messages)
+            .filter(|all| !all.is_empty())
+        else {
             return;
         };
         // Mostly new ones, which people still look at.
@@ -199,10 +244,19 @@ impl World {
         let message = &messages[messages.len() - 1 - back];
         let (user_id, server_msg_id) = (message.sender_id.clone(), message.server_msg_id.clone());
         self.backend(if is_deleted {
-            Command::Tombstone { thread_id, user_id, server_msg_id }
+            Command::Tombstone {
+                thread_id,
+                user_id,
+                server_msg_id,
+            }
         } else {
             let body = format!("edited {which} of {number}");
-            Command::Edit { thread_id, user_id, server_msg_id, body }
+            Command::Edit {
+                thread_id,
+                user_id,
+                server_msg_id,
+                body,
+            }
         });
     }
 
@@ -215,7 +269,13 @@ impl World {
     fn act_import(&mut self, thread: usize, count: u32) {
         let thread_id = self.thread_id(thread);
         let is_there = |thread: &&ThreadTruth| !thread.participants.is_empty();
-        if self.truth().threads.get(&thread_id).filter(is_there).is_none() {
+        if self
+            .truth()
+            .threads
+            .get(&thread_id)
+            .filter(is_there)
+            .is_none()
+        {
             return;
         }
         for number in 0..count {
@@ -256,7 +316,12 @@ impl World {
                     self.pages[page].crash_after = Some(*effects);
                 }
             }
-            Action::Sleep { tab, ms, clock_stops, timers_first } => {
+            Action::Sleep {
+                tab,
+                ms,
+                clock_stops,
+                timers_first,
+            } => {
                 if let Some(page) = self.page_in(*tab) {
                     self.fall_asleep(page, *ms, *clock_stops, *timers_first);
                 }
@@ -270,7 +335,11 @@ impl World {
             Action::Quota { device, writes } => self.devices[*device].disk.quota = *writes,
             Action::AbortWrites { device, writes } => self.devices[*device].disk.aborts = *writes,
             Action::CloseDatabase { device } => self.close_database(*device),
-            Action::SlowStorage { device, each_ms, ms } => {
+            Action::SlowStorage {
+                device,
+                each_ms,
+                ms,
+            } => {
                 self.devices[*device].slow = (*each_ms, self.now + ms);
             }
             Action::Evict { device } => self.forget(*device),
@@ -300,7 +369,11 @@ impl World {
 
     /// The open pages of a device lose their connection to the database.
     fn close_database(&mut self, device: usize) {
-        for page in self.pages.iter_mut().filter(|page| page.device == device && page.is_open) {
+        for page in self
+            .pages
+            .iter_mut()
+            .filter(|page| page.device == device && page.is_open)
+        {
             page.is_database_closed = true;
         }
     }
@@ -335,9 +408,17 @@ impl World {
             return;
         };
         match action {
-            Action::Cut { .. } | Action::Truncate { .. } | Action::Flap { .. } => self.reset_link(link),
+            Action::Cut { .. } | Action::Truncate { .. } | Action::Flap { .. } => {
+                self.reset_link(link)
+            }
             Action::HangUp { code, .. } => self.hang_up(link, *code),
-            Action::Stall { up, down, ms, ending, .. } => {
+            Action::Stall {
+                up,
+                down,
+                ms,
+                ending,
+                ..
+            } => {
                 self.stall(link, *up, *down, *ms, *ending);
             }
             _ => {}
@@ -399,7 +480,9 @@ impl World {
         }
         // Whoever logged out comes back; every device that ever wrote something is looked at.
         for tab in 0..self.tabs.len() {
-            let Some(page) = self.page_in(tab) else { continue };
+            let Some(page) = self.page_in(tab) else {
+                continue;
+            };
             if self.pages[page].is_logged_out {
                 self.close_tab(tab);
                 self.open_tab(tab);
@@ -407,7 +490,10 @@ impl World {
         }
         for device in 0..self.devices.len() {
             let is_used = self.pages.iter().any(|page| page.device == device);
-            let is_open = self.tabs.iter().any(|tab| tab.device == device && tab.page.is_some());
+            let is_open = self
+                .tabs
+                .iter()
+                .any(|tab| tab.device == device && tab.page.is_some());
             let tab = self.tabs.iter().position(|tab| tab.device == device);
             if let (true, false, Some(tab)) = (is_used, is_open, tab) {
                 self.open_tab(tab);

@@ -59,15 +59,26 @@ pub struct StoredThread {
 impl Disk {
     /// Returns the outbox.
     pub fn outbox(&self) -> Vec<(OrderNumber, EntryRecord)> {
-        let rows: Vec<_> = self.outbox.iter().map(|(key, row)| (*key, row.clone())).collect();
+        let rows: Vec<_> = self
+            .outbox
+            .iter()
+            .map(|(key, row)| (*key, row.clone()))
+            .collect();
         load_outbox(&rows).0
     }
 
     /// Answers `LoadOutbox`.
     pub fn load_outbox(&self) -> OutboxLoad {
-        let rows: Vec<_> = self.outbox.iter().map(|(key, row)| (*key, row.clone())).collect();
+        let rows: Vec<_> = self
+            .outbox
+            .iter()
+            .map(|(key, row)| (*key, row.clone()))
+            .collect();
         let (entries, unreadable) = load_outbox(&rows);
-        OutboxLoad { entries, unreadable }
+        OutboxLoad {
+            entries,
+            unreadable,
+        }
     }
 
     /// Answers `LoadThread`.
@@ -85,9 +96,14 @@ impl Disk {
     pub fn threads(&self) -> Vec<(ThreadId, StoredThread)> {
         let threads = self.cursors.iter().filter_map(|(thread_id, bytes)| {
             let cursor: CursorRecord = serde_json::from_slice(bytes).ok()?;
-            let buckets = self.buckets.iter().filter(|((owner, _), _)| owner == thread_id);
-            let messages: Vec<Vec<Message>> =
-                buckets.map(|(_, rows)| serde_json::from_slice(rows)).collect::<Result<_, _>>().ok()?;
+            let buckets = self
+                .buckets
+                .iter()
+                .filter(|((owner, _), _)| owner == thread_id);
+            let messages: Vec<Vec<Message>> = buckets
+                .map(|(_, rows)| serde_json::from_slice(rows))
+                .collect::<Result<_, _>>()
+                .ok()?;
             let messages = messages.into_iter().flatten().collect();
             Some((thread_id.clone(), StoredThread { cursor, messages }))
         });
@@ -124,7 +140,11 @@ impl Disk {
         let needs = needs(write);
         let mut found = Found::default();
         if needs.outbox {
-            found.outbox = self.outbox.iter().map(|(key, row)| (*key, row.clone())).collect();
+            found.outbox = self
+                .outbox
+                .iter()
+                .map(|(key, row)| (*key, row.clone()))
+                .collect();
         }
         if let Some(thread_id) = &needs.thread {
             found.cursor = self.cursors.get(thread_id).cloned();
@@ -136,21 +156,29 @@ impl Disk {
             }
         }
         let Ok(changes) = decide(write, &found) else {
-            return Written { result: StoredResult::Refused, deleted: Vec::new() };
+            return Written {
+                result: StoredResult::Refused,
+                deleted: Vec::new(),
+            };
         };
         let (added, before) = self.apply(&changes);
         let gone = before.iter().filter_map(|one| match one {
             Before::Outbox(order, Some(row)) if !self.outbox.contains_key(order) => Some(row),
             _ => None,
         });
-        let deleted = gone.filter_map(|row| serde_json::from_slice(row).ok()).collect();
+        let deleted = gone
+            .filter_map(|row| serde_json::from_slice(row).ok())
+            .collect();
         if needs.strict {
             // What the device has flushed for this it has flushed for everything before.
             self.volatile.clear();
         } else {
             self.volatile.push(before);
         }
-        let result = StoredResult::Committed { answer: changes.answer, added };
+        let result = StoredResult::Committed {
+            answer: changes.answer,
+            added,
+        };
         Written { result, deleted }
     }
 
@@ -164,7 +192,10 @@ impl Disk {
             added = Some(OrderNumber(self.last_order));
         }
         for (order, row) in &changes.outbox_put {
-            before.push(Before::Outbox(*order, self.outbox.insert(*order, row.clone())));
+            before.push(Before::Outbox(
+                *order,
+                self.outbox.insert(*order, row.clone()),
+            ));
         }
         for order in &changes.outbox_delete {
             before.push(Before::Outbox(*order, self.outbox.remove(order)));
@@ -173,7 +204,10 @@ impl Disk {
             return (added, before);
         };
         if changes.clear_thread {
-            before.push(Before::Cursor(thread_id.clone(), self.cursors.remove(thread_id)));
+            before.push(Before::Cursor(
+                thread_id.clone(),
+                self.cursors.remove(thread_id),
+            ));
             let participants = self.participants.remove(thread_id);
             before.push(Before::Participants(thread_id.clone(), participants));
             let buckets = self.buckets.keys().filter(|(owner, _)| owner == thread_id);
@@ -192,7 +226,10 @@ impl Disk {
         }
         for (number, rows) in &changes.buckets {
             let key = (thread_id.clone(), *number);
-            before.push(Before::Bucket(key.clone(), self.buckets.insert(key, rows.clone())));
+            before.push(Before::Bucket(
+                key.clone(),
+                self.buckets.insert(key, rows.clone()),
+            ));
         }
         (added, before)
     }

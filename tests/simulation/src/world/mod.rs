@@ -49,6 +49,8 @@ pub struct Device {
     pub disk: Disk,
     /// How far its wall clock is off, in milliseconds.
     pub wall_offset_ms: i64,
+    /// A write of its was not taken, so what is stored may be old.
+    pub has_failed_write: bool,
     /// Its database was deleted or thrown away at some time.
     pub has_forgotten: bool,
     /// Pages whose storage has failed them. They may send what another tab discards, for nobody
@@ -130,6 +132,7 @@ impl World {
             user_id: user(*owner),
             disk: Disk::default(),
             wall_offset_ms: 0,
+            has_failed_write: false,
             has_forgotten: false,
             lame_pages: BTreeSet::new(),
             slow: (0, 0),
@@ -168,7 +171,9 @@ impl World {
             keys: 0,
             slow_store: (0, 0),
         };
-        world.truths.insert(world.records.epoch().clone(), Truth::default());
+        world
+            .truths
+            .insert(world.records.epoch().clone(), Truth::default());
         world.start_process();
         for tab in schedule.setting.open.clone() {
             world.open_tab(tab);
@@ -232,8 +237,13 @@ impl World {
     pub fn fail(&mut self, invariant: Invariant, detail: impl FnOnce() -> String) {
         if self.violation.is_none() {
             let (at, detail) = (self.now, detail());
-            self.trace.note(|| format!("VIOLATION {invariant:?}: {detail}"));
-            self.violation = Some(Violation { invariant, at, detail });
+            self.trace
+                .note(|| format!("VIOLATION {invariant:?}: {detail}"));
+            self.violation = Some(Violation {
+                invariant,
+                at,
+                detail,
+            });
         }
     }
 
@@ -275,7 +285,9 @@ impl World {
     /// Whether a page still uses the socket of an attempt.
     pub(crate) fn is_current(&self, page: usize, attempt: Attempt) -> bool {
         let link = self.pages[page].link;
-        link.is_some_and(|link| self.links[link].attempt == attempt && self.links[link].is_open_here)
+        link.is_some_and(|link| {
+            self.links[link].attempt == attempt && self.links[link].is_open_here
+        })
     }
 
     /// Whether nothing is expected to happen to a page by itself.

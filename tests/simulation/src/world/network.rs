@@ -8,8 +8,8 @@ use rejoinder::engine::{Attempt, Input};
 use rejoinder_gateway::core::{Input as GatewayInput, SessionKey};
 use rejoinder_protocol::{ClientFrame, CloseCode, decode_client_frame, encode};
 
-use super::queue::Event;
 use super::World;
+use super::queue::Event;
 use crate::action::Ending;
 use crate::checks::wire;
 use crate::random::{delay, stream};
@@ -129,8 +129,14 @@ impl World {
         let lag = if around.lag.1 > now { around.lag.0 } else { 0 };
         if around.portal_until > now {
             let text = "<html>Please log in to the hotel".to_owned();
-            self.queue.push(now + wait, Event::Page(page, Input::SocketOpened { attempt }));
-            self.queue.push(now + wait, Event::Page(page, Input::Frame { attempt, text }));
+            self.queue.push(
+                now + wait,
+                Event::Page(page, Input::SocketOpened { attempt }),
+            );
+            self.queue.push(
+                now + wait,
+                Event::Page(page, Input::Frame { attempt, text }),
+            );
             return;
         }
         let is_flapping = around.flap_until > now;
@@ -138,7 +144,10 @@ impl World {
         if around.cut_until > now || !is_there {
             self.pages[page].outstanding = self.pages[page].outstanding.saturating_sub(1);
             let code = NO_CLOSE_CODE;
-            self.queue.push(now + wait, Event::Page(page, Input::SocketClosed { attempt, code }));
+            self.queue.push(
+                now + wait,
+                Event::Page(page, Input::SocketClosed { attempt, code }),
+            );
             return;
         }
         let number = self.links.len();
@@ -166,7 +175,10 @@ impl World {
         // One before it, if any, was closed by the engine.
         self.pages[page].link = Some(number);
         self.tell_gateway(process, GatewayInput::Opened { session });
-        self.queue.push(now + wait, Event::Page(page, Input::SocketOpened { attempt }));
+        self.queue.push(
+            now + wait,
+            Event::Page(page, Input::SocketOpened { attempt }),
+        );
         if is_flapping {
             let soon = self.rng.u64(20..800);
             self.queue.push(now + soon, Event::Reset(number));
@@ -174,7 +186,9 @@ impl World {
     }
 
     pub(super) fn transmit(&mut self, page: usize, attempt: Attempt, frame: &ClientFrame) {
-        let link = self.pages[page].link.filter(|link| self.links[*link].attempt == attempt);
+        let link = self.pages[page]
+            .link
+            .filter(|link| self.links[*link].attempt == attempt);
         wire::transmitted(self, page, link, frame);
         let Some(link) = link else {
             return;
@@ -185,14 +199,20 @@ impl World {
 
     fn send_up(&mut self, link: usize, item: Item) {
         let one = &mut self.links[link];
-        if let Some(at) = one.up.put(self.now, item, delay(&mut one.rng, one.usual_ms)) {
+        if let Some(at) = one
+            .up
+            .put(self.now, item, delay(&mut one.rng, one.usual_ms))
+        {
             self.queue.push(at, Event::Up(link));
         }
     }
 
     fn send_down(&mut self, link: usize, item: Item) {
         let one = &mut self.links[link];
-        if let Some(at) = one.down.put(self.now, item, delay(&mut one.rng, one.usual_ms)) {
+        if let Some(at) = one
+            .down
+            .put(self.now, item, delay(&mut one.rng, one.usual_ms))
+        {
             self.queue.push(at, Event::Down(link));
         }
     }
@@ -232,11 +252,19 @@ impl World {
                 return;
             };
             self.trace.hash(&*text);
-            self.trace.note(|| format!("gateway reads {session:?} {text}"));
+            self.trace
+                .note(|| format!("gateway reads {session:?} {text}"));
             let frame = decode_client_frame(&text);
             wire::arrived(self, session, &frame);
             let bytes = text.len();
-            self.tell_gateway(process, GatewayInput::Frame { session, bytes, frame });
+            self.tell_gateway(
+                process,
+                GatewayInput::Frame {
+                    session,
+                    bytes,
+                    frame,
+                },
+            );
             wire::served(self, session);
         }
     }
@@ -380,7 +408,10 @@ impl World {
         if !one.is_open_there {
             return;
         }
-        let is_paused = self.process.as_ref().is_some_and(|process| process.paused_until > now);
+        let is_paused = self
+            .process
+            .as_ref()
+            .is_some_and(|process| process.paused_until > now);
         if is_paused || one.down.bytes > BUFFER_BYTES {
             let since = *one.blocked_since.get_or_insert(now);
             if !is_paused && now - since >= WRITE_TIMEOUT_MS {

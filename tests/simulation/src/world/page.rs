@@ -7,11 +7,11 @@ use rejoinder::engine::{
     AppInput, Attempt, Config, Effect, Engine, Input, Lifecycle, Millis, Notice, Now, Partner, Row,
     StorageFailure, StoredResult, ThreadMeta, TokenInput, WriteId,
 };
-use rejoinder_protocol::{SequenceNumber, ServerMsgId, ThreadId, Token, UserId};
+use rejoinder_protocol::{ClientMsgId, SequenceNumber, ServerMsgId, ThreadId, Token, UserId};
 
+use super::World;
 use super::queue::Event;
 use super::screen::Screen;
-use super::World;
 use crate::checks::client;
 use crate::invariant::Invariant;
 use crate::random::{delay, stream};
@@ -63,6 +63,8 @@ pub struct Page {
     pub is_hurried: bool,
     /// Not to try again before this, for the gateway asked for it.
     pub not_before: u64,
+    /// Messages that its user took back, for good.
+    pub taken_back: BTreeSet<ClientMsgId>,
     /// Messages that were announced.
     pub announced: BTreeSet<ServerMsgId>,
     pub(super) jobs: VecDeque<Job>,
@@ -117,6 +119,7 @@ impl World {
             attempts: Vec::new(),
             is_hurried: true,
             not_before: 0,
+            taken_back: BTreeSet::new(),
             announced: BTreeSet::new(),
             jobs: VecDeque::new(),
             link: None,
@@ -132,7 +135,8 @@ impl World {
             behind_ms: 0,
         });
         self.tabs[tab].page = Some(number);
-        self.trace.note(|| format!("page {number} is opened in tab {tab}"));
+        self.trace
+            .note(|| format!("page {number} is opened in tab {tab}"));
         for thread in self.threads_of(device) {
             self.app(number, AppInput::OpenThread { thread_id: thread });
         }
@@ -143,7 +147,8 @@ impl World {
     pub fn threads_of(&self, device: usize) -> Vec<ThreadId> {
         let user_id = self.devices[device].user_id.as_str();
         let all = (0..crate::schedule::THREADS.len()).map(|number| self.thread_id(number));
-        all.filter(|id| id.as_str().split('|').any(|one| one == user_id)).collect()
+        all.filter(|id| id.as_str().split('|').any(|one| one == user_id))
+            .collect()
     }
 
     /// The application asks an engine for something.
@@ -187,8 +192,8 @@ impl World {
         if is_answer {
             one.outstanding = one.outstanding.saturating_sub(1);
         }
-        let is_storage = is_answer
-            && !matches!(input, Input::Token { .. } | Input::SocketOpened { .. });
+        let is_storage =
+            is_answer && !matches!(input, Input::Token { .. } | Input::SocketOpened { .. });
         if !one.is_open {
             return;
         }
@@ -258,7 +263,8 @@ impl World {
     }
 
     fn show(&mut self, page: usize, notice: Notice) {
-        self.trace.note(|| format!("page {page} is told {}", brief(&notice)));
+        self.trace
+            .note(|| format!("page {page} is told {}", brief(&notice)));
         client::notice(self, page, notice);
     }
 
@@ -269,19 +275,32 @@ impl World {
         let now = self.now;
         let around = &mut self.tabs[tab].around;
         let usual = delay(&mut around.rng, 20);
-        let wait = if around.slow_token_until > now { usual + 12_000 } else { usual };
+        let wait = if around.slow_token_until > now {
+            usual + 12_000
+        } else {
+            usual
+        };
         let token = if around.no_token_until > now {
             None
         } else if around.wrong_token_until > now {
             let other = USERS.iter().find(|one| **one != user_id.as_str());
             // The application does not read its own token.
-            other.map(|other| TokenInput { token: Token::new(format!("dev:{other}")), subject: None })
+            other.map(|other| TokenInput {
+                token: Token::new(format!("dev:{other}")),
+                subject: None,
+            })
         } else {
             let token = Token::new(format!("dev:{user_id}"));
-            Some(TokenInput { token, subject: Some(user_id) })
+            Some(TokenInput {
+                token,
+                subject: Some(user_id),
+            })
         };
         self.pages[page].outstanding += 1;
-        self.queue.push(now + wait, Event::Page(page, Input::Token { attempt, token }));
+        self.queue.push(
+            now + wait,
+            Event::Page(page, Input::Token { attempt, token }),
+        );
     }
 
     fn set_timer(&mut self, page: usize) {
@@ -312,7 +331,11 @@ impl World {
         if !one.is_open || one.sleep.is_some() {
             return;
         }
-        if one.engine.next_wakeup().is_some_and(|due| due <= now.monotonic) {
+        if one
+            .engine
+            .next_wakeup()
+            .is_some_and(|due| due <= now.monotonic)
+        {
             self.feed(page, Input::Woke);
         } else {
             self.set_timer(page);
@@ -320,10 +343,20 @@ impl World {
     }
 
     /// Freezes a page.
-    pub(super) fn fall_asleep(&mut self, page: usize, ms: u64, clock_stops: bool, timers_first: bool) {
+    pub(super) fn fall_asleep(
+        &mut self,
+        page: usize,
+        ms: u64,
+        clock_stops: bool,
+        timers_first: bool,
+    ) {
         let one = &mut self.pages[page];
         if one.sleep.is_none() {
-            one.sleep = Some(Sleep { since: self.now, clock_stops, timers_first });
+            one.sleep = Some(Sleep {
+                since: self.now,
+                clock_stops,
+                timers_first,
+            });
             self.queue.push(self.now + ms, Event::Thaw(page));
         }
     }
@@ -337,7 +370,10 @@ impl World {
             self.pages[page].behind_ms += self.now - sleep.since;
         }
         let now = self.page_now(page).monotonic;
-        let is_due = self.pages[page].engine.next_wakeup().is_some_and(|due| due <= now);
+        let is_due = self.pages[page]
+            .engine
+            .next_wakeup()
+            .is_some_and(|due| due <= now);
         if sleep.timers_first && is_due {
             self.feed(page, Input::Woke);
         }
@@ -404,7 +440,11 @@ impl World {
             Job::LoadOutbox => {
                 let disk = &self.devices[device].disk;
                 let closed = Err(StorageFailure::Closed);
-                Some(Input::OutboxLoaded(if is_closed { closed } else { Ok(disk.load_outbox()) }))
+                Some(Input::OutboxLoaded(if is_closed {
+                    closed
+                } else {
+                    Ok(disk.load_outbox())
+                }))
             }
             Job::LoadThread(thread_id, before) => {
                 let disk = &self.devices[device].disk;
@@ -413,7 +453,11 @@ impl World {
                 } else {
                     Ok(disk.load_thread(&thread_id, before))
                 };
-                Some(Input::ThreadLoaded { thread_id, before, result })
+                Some(Input::ThreadLoaded {
+                    thread_id,
+                    before,
+                    result,
+                })
             }
             Job::Persist(write_id, _) if is_closed => {
                 let result = StoredResult::Failed(StorageFailure::Closed);
@@ -441,7 +485,12 @@ impl World {
         let jobs = std::mem::take(&mut self.pages[page].jobs);
         let device = self.pages[page].device;
         let done = self.devices[device].rng.usize(0..=jobs.len());
-        self.trace.note(|| format!("page {page} crashes, {done} of {} jobs are done", jobs.len()));
+        self.trace.note(|| {
+            format!(
+                "page {page} crashes, {done} of {} jobs are done",
+                jobs.len()
+            )
+        });
         for job in jobs.into_iter().take(done) {
             self.perform(page, job);
         }
@@ -479,7 +528,8 @@ impl World {
 
     /// Notes a claim that an engine makes without reason.
     pub(super) fn heard_before_judged(&mut self, page: usize, attempt: Attempt) {
-        let waits = |input: &Input| matches!(input, Input::Frame { attempt: of, .. } if *of == attempt);
+        let waits =
+            |input: &Input| matches!(input, Input::Frame { attempt: of, .. } if *of == attempt);
         if self.pages[page].missed.iter().any(waits) {
             self.fail(Invariant::HeardBeforeJudged, || {
                 format!("page {page} gives its connection up before it reads what arrived")
@@ -499,13 +549,22 @@ fn brief(notice: &Notice) -> String {
         Notice::Thread(delta) => {
             let rows: Vec<_> = delta.upserted.iter().map(row).collect();
             let meta = delta.meta.as_ref().map(|meta| {
-                let ThreadMeta { sync_state, has_gap, unavailable, partners, .. } = meta;
+                let ThreadMeta {
+                    sync_state,
+                    has_gap,
+                    unavailable,
+                    partners,
+                    ..
+                } = meta;
                 let brief = |one: &Partner| format!("{} {:?}", one.user_id, one.presence);
                 let partners: Vec<_> = partners.iter().map(brief).collect();
                 format!("{sync_state:?} gap {has_gap} {unavailable:?} {partners:?}")
             });
             let gone = delta.removed.len();
-            let splice = delta.splice.as_ref().map(|one| (one.at, one.delete_count, one.insert.len()));
+            let splice = delta
+                .splice
+                .as_ref()
+                .map(|one| (one.at, one.delete_count, one.insert.len()));
             format!("{} {rows:?} -{gone} {splice:?} {meta:?}", delta.thread_id)
         }
         Notice::Message { message, .. } => format!("message {}", row(message)),

@@ -88,7 +88,8 @@ impl World {
         let Some(process) = self.process.take() else {
             return;
         };
-        self.trace.note(|| format!("gateway {} is killed", process.number));
+        self.trace
+            .note(|| format!("gateway {} is killed", process.number));
         self.lose_links(process.number);
         self.starts_at = Some(self.now + down_ms);
         self.queue.push(self.now + down_ms, Event::Start);
@@ -128,14 +129,16 @@ impl World {
             }
         }
         self.truths.insert(self.records.epoch().clone(), truth);
-        self.trace.note(|| format!("the database lost its last {batches} batches"));
+        self.trace
+            .note(|| format!("the database lost its last {batches} batches"));
     }
 
     /// Lets the process stand still.
     pub(super) fn pause_process(&mut self, ms: u64) {
         if let Some(process) = self.process.as_mut() {
             process.paused_until = process.paused_until.max(self.now + ms);
-            self.queue.push(process.paused_until, Event::Resume(process.number));
+            self.queue
+                .push(process.paused_until, Event::Resume(process.number));
         }
     }
 
@@ -210,14 +213,19 @@ impl World {
 
     fn do_effect(&mut self, number: u64, effect: Effect) {
         let store_ms = self.setting.store_ms;
-        let slow = if self.slow_store.1 > self.now { self.slow_store.0 } else { 0 };
+        let slow = if self.slow_store.1 > self.now {
+            self.slow_store.0
+        } else {
+            0
+        };
         let Some(process) = self.process.as_mut() else {
             return;
         };
         let at = self.now + slow + delay(&mut process.rng, store_ms);
         match effect {
             Effect::Answer { answer, .. } => {
-                self.trace.note(|| format!("the backend is answered {answer:?}"));
+                self.trace
+                    .note(|| format!("the backend is answered {answer:?}"));
             }
             Effect::Commit { batch, commands } => {
                 self.queue.push(at, Event::Commit(number, batch, commands));
@@ -236,16 +244,25 @@ impl World {
                 let wall = self.gateway_now().wall.get();
                 let life = self.setting.token_ms;
                 let expires_at = life.and_then(|ms| UnixMillis::try_from(wall + ms).ok());
-                let result = user_id.map(|user_id| Identity { user_id, expires_at });
+                let result = user_id.map(|user_id| Identity {
+                    user_id,
+                    expires_at,
+                });
                 self.wire.verified(session, self.now, life);
-                self.queue.push(self.now, Event::Gateway(number, Input::Verified { session, result }));
+                self.queue.push(
+                    self.now,
+                    Event::Gateway(number, Input::Verified { session, result }),
+                );
             }
         }
     }
 
     /// Runs a batch. A process that was killed meanwhile may or may not have come so far.
     pub(super) fn run_commit(&mut self, number: u64, batch: BatchId, commands: &Arc<[Command]>) {
-        let is_alive = self.process.as_ref().is_some_and(|one| one.number == number);
+        let is_alive = self
+            .process
+            .as_ref()
+            .is_some_and(|one| one.number == number);
         let is_over = number <= self.void_processes || self.process.is_some() || self.rng.bool();
         if !is_alive && is_over {
             return;
@@ -265,12 +282,22 @@ impl World {
             Ok(_) => {}
             Err(error) => {
                 let unknown = stored.is_some();
-                self.coverage.see("state", if unknown { "commit unknown" } else { "commit failed" });
+                self.coverage.see(
+                    "state",
+                    if unknown {
+                        "commit unknown"
+                    } else {
+                        "commit failed"
+                    },
+                );
                 self.trace.note(|| format!("the gateway is told: {error}"));
             }
         }
         let wait = self.store_wait();
-        self.queue.push(self.now + wait, Event::Gateway(number, Input::Committed { batch, result }));
+        self.queue.push(
+            self.now + wait,
+            Event::Gateway(number, Input::Committed { batch, result }),
+        );
     }
 
     pub(super) fn run_read(&mut self, number: u64, read: ReadId, question: &Read) {
@@ -279,12 +306,17 @@ impl World {
         }
         let result = self.records.read(question).map(ReadDone::from);
         let wait = self.store_wait();
-        self.queue.push(self.now + wait, Event::Gateway(number, Input::Read { read, result }));
+        self.queue.push(
+            self.now + wait,
+            Event::Gateway(number, Input::Read { read, result }),
+        );
     }
 
     fn store_wait(&mut self) -> u64 {
         let store_ms = self.setting.store_ms;
-        self.process.as_mut().map_or(0, |process| delay(&mut process.rng, store_ms))
+        self.process
+            .as_mut()
+            .map_or(0, |process| delay(&mut process.rng, store_ms))
     }
 
     fn set_tick(&mut self) {

@@ -89,9 +89,15 @@ impl Queue {
 
     /// Takes the next event up to a moment.
     pub(super) fn pop(&mut self, until: u64) -> Option<(u64, Event)> {
-        if self.heap.peek().is_none_or(|Reverse(entry)| entry.at > until) {
+        if self
+            .heap
+            .peek()
+            .is_none_or(|Reverse(entry)| entry.at > until)
+        {
             return None;
         }
-        self.heap.pop().map(|Reverse(entry)| (entry.at, entry.event))
+        self.heap
+            .pop()
+            .map(|Reverse(entry)| (entry.at, entry.event))
     }
 }

@@ -42,7 +42,8 @@ impl Timeline {
             if end > self.ids.len() {
                 return Err(format!("a splice to {end} in a list of {}", self.ids.len()));
             }
-            self.ids.splice(splice.at..end, splice.insert.iter().cloned());
+            self.ids
+                .splice(splice.at..end, splice.insert.iter().cloned());
             let mut unique = self.ids.clone();
             unique.sort_unstable();
             unique.dedup();
@@ -51,7 +52,11 @@ impl Timeline {
             }
         }
         if self.ids.len() != self.rows.len() {
-            return Err(format!("{} rows for {} places", self.rows.len(), self.ids.len()));
+            return Err(format!(
+                "{} rows for {} places",
+                self.rows.len(),
+                self.ids.len()
+            ));
         }
         if let Some(meta) = &delta.meta {
             self.meta = Some(meta.clone());
