@@ -136,6 +136,10 @@ impl Engine {
             thread.removed(self.config.user_id.clone());
         }
         self.drop_discarded_elsewhere(thread_id);
+        #[cfg(feature = "mutants")]
+        if rejoinder_mutants::planted!(RemovedKeepsRows) {
+            return;
+        }
         let write = Write::RemoveThread {
             thread_id: thread_id.clone(),
             settled: acked,

@@ -83,14 +83,7 @@ impl Engine {
         if thread.is_reloading || thread.log.is_none() {
             return;
         }
-        let is_behind = held < live.revision || thread.has_hole;
-        #[cfg(feature = "mutants")]
-        let is_behind = is_behind && !rejoinder_mutants::planted!(HoleForgotten);
-        #[cfg(feature = "mutants")]
-        if rejoinder_mutants::planted!(HoleForgotten) {
-            thread.told = held;
-        }
-        if is_behind {
+        if held < live.revision || thread.has_hole {
             thread.sync_again();
             return;
         }

@@ -244,8 +244,6 @@ impl ThreadLog {
     pub(crate) fn apply_reset(&mut self, reset: &Reset) -> Option<Applied> {
         if let Some(cursor) = &self.cursor {
             let is_behind = cursor.epoch == reset.epoch && reset.head_revision < cursor.revision;
-            #[cfg(feature = "mutants")]
-            let is_behind = is_behind && !rejoinder_mutants::planted!(OldResetApplied);
             if is_behind && reset.answers.as_ref() != Some(cursor) {
                 return None;
             }
@@ -296,7 +294,10 @@ impl ThreadLog {
             .cursor
             .as_ref()
             .is_some_and(|cursor| cursor.epoch == page.epoch);
-        if !same_epoch || page.as_of < self.skipped_revision {
+        let is_old = page.as_of < self.skipped_revision;
+        #[cfg(feature = "mutants")]
+        let is_old = is_old && !rejoinder_mutants::planted!(HistoryBelieved);
+        if !same_epoch || is_old {
             return None;
         }
         let places = self.prepend(page.messages.clone())?;

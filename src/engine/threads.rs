@@ -141,7 +141,13 @@ impl Engine {
             .extend(keys.iter().map(|message| message.sequence_number));
         thread.log = Some(log);
         thread.older = Older::Idle;
+        #[cfg(feature = "mutants")]
+        let before = thread.subscription;
         thread.sync_again();
+        #[cfg(feature = "mutants")]
+        if is_reload && rejoinder_mutants::planted!(ReloadWithoutSync) {
+            thread.subscription = before;
+        }
         thread.touch_list();
         let known: Vec<_> = own
             .into_iter()

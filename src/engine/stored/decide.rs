@@ -58,6 +58,8 @@ pub fn needs(write: &Write) -> Needs {
         | Write::RemoveThread { thread_id, settled } => Needs {
             outbox: !settled.is_empty(),
             thread: Some(thread_id.clone()),
+            // The gateway says only once that a user was removed.
+            strict: matches!(write, Write::RemoveThread { .. }),
             ..Needs::default()
         },
     }

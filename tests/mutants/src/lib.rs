@@ -78,12 +78,14 @@ mutants! {
     EarlierRowsUnseen,
     /// A change above the next one is applied, and the cursor jumps to it.
     CursorJumpsHole,
-    /// What a page or `live` tells of the head is forgotten.
-    HoleForgotten,
-    /// A reset that crossed with newer news is applied all the same.
-    OldResetApplied,
-    /// What is read anew after a refused write is not asked for again.
+    /// Nothing follows from a refused write.
     RefusalIgnored,
+    /// What passed while a thread was read anew is not asked for.
+    ReloadWithoutSync,
+    /// Older messages are taken though a change passed them on their way.
+    HistoryBelieved,
+    /// What is stored of a thread stays when its user is removed.
+    RemovedKeepsRows,
     /// A message is sent again under another key.
     ResendNewKey,
     /// A failed message does not hold those after it.

@@ -97,12 +97,16 @@ invariants! {
     DiscardsAreTrue "C17",
     /// A message is announced at most once per page.
     AnnouncedOnce "C18",
-    /// A connection whose words wait to be read is not given up as silent.
+    /// A timer that fires late gives up no connection whose words wait to be read.
     HeardBeforeJudged "C19",
     /// A message is shown as failed only for a reason that trying again cannot mend.
     FailuresAreFinal "C21",
     /// When all is quiet, what is stored is as new as what is shown.
     CacheFollows "C22",
+    /// A page closes its connection before it tries to make another.
+    OneConnection "C23",
+    /// A device that heard that its user was removed from a thread stores nothing of it.
+    RemovedForgets "C24",
     /// A minute and a half after the last fault everybody is connected.
     EverybodyConnects "L1",
     /// Whoever is not where they want to be waits for something.

@@ -18,6 +18,9 @@ const FLUSH_MS: u64 = 75_000;
 /// Users look at failed messages this often after the last fault, in virtual milliseconds.
 const LOOK_MS: u64 = 5_000;
 
+/// … and look again so soon after they have discarded one.
+const GLANCE_MS: u64 = 300;
+
 /// What came of a run.
 #[derive(Debug)]
 pub struct Verdict {
@@ -99,6 +102,7 @@ fn recover(world: &mut World, schedule: &Schedule) {
 fn wait(world: &mut World, schedule: &Schedule, ms: u64) {
     let end = world.now + ms;
     while world.now < end && world.violation.is_none() {
+        let mut pause_ms = LOOK_MS;
         for page in 0..world.pages.len() {
             if !world.pages[page].is_open {
                 continue;
@@ -114,10 +118,12 @@ fn wait(world: &mut World, schedule: &Schedule, ms: u64) {
             let waiting = world.pages[page].screen.waiting();
             let failed = waiting.filter(|row| matches!(row.delivery, Delivery::Failed { .. }));
             for key in failed.map(|row| row.client_msg_id).collect::<Vec<_>>() {
+                // Those behind it may fail as well: there is more to do soon.
+                pause_ms = GLANCE_MS;
                 world.discard(page, key);
             }
         }
-        world.run_until((world.now + LOOK_MS).min(end), schedule);
+        world.run_until((world.now + pause_ms).min(end), schedule);
     }
 }
 

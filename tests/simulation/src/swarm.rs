@@ -148,7 +148,7 @@ impl Swarm<'_> {
 
     /// One kind of trouble, some times.
     fn trouble(&mut self) {
-        let kind = self.rng.u8(0..36);
+        let kind = self.rng.u8(0..37);
         let times = match kind {
             0..=3 | 17 | 24 => self.rng.usize(1..3),
             _ => self.rng.usize(1..6),
@@ -160,7 +160,7 @@ impl Swarm<'_> {
                 8..=16 => self.pages(kind, at),
                 17..=20 => self.storage(kind, at),
                 21..=23 => self.network(at),
-                33..=35 => self.unlucky(kind, at),
+                33..=36 => self.unlucky(kind, at),
                 _ => self.gateway(kind, at),
             }
         }
@@ -175,7 +175,7 @@ impl Swarm<'_> {
                 self.at(at, Action::Remove { thread, who });
             }
             1 => {
-                let count = *pick(self.rng, &[30, 70, 140, 300]).unwrap_or(&70);
+                let count = *pick(self.rng, &[20, 30, 60, 60, 70, 260]).unwrap_or(&70);
                 self.at(at, Action::Import { thread, count });
             }
             2 => self.at(at, Action::Logout { tab }),
@@ -431,6 +431,17 @@ impl Swarm<'_> {
                         Action::Edit { thread, which: 0 }
                     },
                 );
+            }
+            36 => {
+                // Older messages are on their way while they change.
+                self.at(at, Action::Import { thread, count: 60 });
+                let tab = self.rng.usize(0..TABS.len());
+                self.at(at + 500, Action::OpenTab { tab });
+                for wait in [0, 0, 1, 2] {
+                    self.at(at + 1_500, Action::LoadOlder { tab, thread });
+                    let which = self.rng.u32(..) & !3;
+                    self.at(at + 1_500 + wait, Action::Edit { thread, which });
+                }
             }
             34 => {
                 // The clock goes back between two messages that are read again later.

@@ -268,16 +268,32 @@ pub fn hears(world: &mut World, page: usize, input: &Input) {
     let Input::Frame { attempt, text } = input else {
         return;
     };
-    if text.starts_with(r#"{"type":"goodbye""#)
-        && world.is_current(page, *attempt)
-        && let Ok(ServerFrame::Goodbye(goodbye)) = decode_server_frame(text)
-    {
-        world.pages[page].not_before = world.now + goodbye.retry_after_ms.unwrap_or(0);
+    let is_meant = [r#"{"type":"goodbye""#, r#"{"type":"removed""#]
+        .iter()
+        .any(|start| text.starts_with(start));
+    if !is_meant || !world.is_current(page, *attempt) {
+        return;
+    }
+    match decode_server_frame(text) {
+        Ok(ServerFrame::Goodbye(goodbye)) => {
+            world.pages[page].not_before = world.now + goodbye.retry_after_ms.unwrap_or(0);
+        }
+        Ok(ServerFrame::Removed(removed)) => {
+            let device = world.pages[page].device;
+            world.devices[device]
+                .removed
+                .insert(removed.thread_id, page);
+        }
+        _ => {}
     }
 }
 
 /// An engine begins an attempt to connect.
 pub fn attempt(world: &mut World, page: usize) {
+    if world.pages[page].link.is_some() {
+        let detail = format!("page {page} has one, and tries again");
+        return world.fail(Invariant::OneConnection, || detail);
+    }
     let now = world.now;
     let one = &mut world.pages[page];
     let is_hurried = std::mem::take(&mut one.is_hurried);

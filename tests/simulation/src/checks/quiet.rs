@@ -53,11 +53,18 @@ impl World {
             .open_pages()
             .iter()
             .any(|page| self.pages[*page].device == device);
-        if one.has_failed_write || one.has_forgotten || !one.lame_pages.is_empty() || !is_open {
+        if one.has_failed_write || !one.lame_pages.is_empty() || !is_open {
             return;
         }
         let epoch = self.records.epoch().clone();
         for (thread_id, stored) in one.disk.threads() {
+            // A page that ends before its storage has done so is not told again.
+            let heard = one.removed.get(&thread_id);
+            let is_heard = heard.is_some_and(|page| self.pages[*page].is_open);
+            if is_heard && self.truths.len() == 1 {
+                let detail = format!("device {device} still stores {thread_id}");
+                return self.fail(Invariant::RemovedForgets, || detail);
+            }
             let thread = self.truth().threads.get(&thread_id);
             let is_member =
                 |thread: &&ThreadTruth| thread.is_member_at(&one.user_id, thread.head());

@@ -240,7 +240,8 @@ impl World {
             return;
         };
         // Mostly new ones, which people still look at.
-        let back = (which as usize % 8).min(messages.len() - 1);
+        let range = if which % 4 == 0 { messages.len() } else { 8 };
+        let back = (which as usize / 4 % range).min(messages.len() - 1);
         let message = &messages[messages.len() - 1 - back];
         let (user_id, server_msg_id) = (message.sender_id.clone(), message.server_msg_id.clone());
         self.backend(if is_deleted {

@@ -49,6 +49,8 @@ pub struct Device {
     pub disk: Disk,
     /// How far its wall clock is off, in milliseconds.
     pub wall_offset_ms: i64,
+    /// Threads that its user was removed from, and the page that heard of it.
+    pub removed: BTreeMap<ThreadId, usize>,
     /// A write of its was not taken, so what is stored may be old.
     pub has_failed_write: bool,
     /// Its database was deleted or thrown away at some time.
@@ -132,6 +134,7 @@ impl World {
             user_id: user(*owner),
             disk: Disk::default(),
             wall_offset_ms: 0,
+            removed: BTreeMap::new(),
             has_failed_write: false,
             has_forgotten: false,
             lame_pages: BTreeSet::new(),

@@ -288,20 +288,19 @@ impl World {
                 self.tell_page(page, Input::Frame { attempt, text });
             }
             Item::Close(code) => {
-                let was_open = std::mem::replace(&mut one.is_open_here, false);
+                one.is_open_here = false;
                 if self.pages[page].link == Some(link) {
                     self.pages[page].link = None;
                 }
-                if was_open {
-                    self.tell_page(page, Input::SocketClosed { attempt, code });
-                }
+                // Also of one that the page has closed itself: nothing may follow from that.
+                self.tell_page(page, Input::SocketClosed { attempt, code });
             }
         }
     }
 
     /// A page closes its socket.
-    pub(super) fn close_socket(&mut self, page: usize, attempt: Attempt, is_timer: bool) {
-        if is_timer {
+    pub(super) fn close_socket(&mut self, page: usize, attempt: Attempt, is_late_timer: bool) {
+        if is_late_timer {
             self.heard_before_judged(page, attempt);
         }
         let one = &mut self.pages[page];

@@ -17,6 +17,9 @@ use crate::invariant::Invariant;
 use crate::random::{delay, stream};
 use crate::schedule::USERS;
 
+/// A timer that fires later than this is suspect, in milliseconds.
+const LATE_MS: u64 = 1_000;
+
 /// Something that a page's storage must do.
 #[derive(Debug)]
 pub enum Job {
@@ -68,7 +71,7 @@ pub struct Page {
     /// Messages that were announced.
     pub announced: BTreeSet<ServerMsgId>,
     pub(super) jobs: VecDeque<Job>,
-    pub(super) link: Option<usize>,
+    pub(crate) link: Option<usize>,
     /// The attempt whose socket is being opened.
     pub(super) dialing: Option<Attempt>,
     /// Answers that are on their way.
@@ -225,7 +228,10 @@ impl World {
         }
         client::hears(self, page, &input);
         let now = self.page_now(page);
-        let is_timer = matches!(input, Input::Woke);
+        // An engine cannot know that a timer is late by less than a second.
+        let due = self.next_wakeup(page);
+        let is_late = due.is_some_and(|due| now.monotonic.since(due) > LATE_MS);
+        let is_late_timer = is_late && matches!(input, Input::Woke);
         let mut effects = Vec::new();
         self.pages[page].engine.handle(now, input, &mut effects);
         for effect in effects {
@@ -238,15 +244,15 @@ impl World {
                 self.pages[page].crash_after = Some(left - 1);
             }
             self.effects.0 += 1;
-            self.execute(page, effect, is_timer);
+            self.execute(page, effect, is_late_timer);
         }
         self.set_timer(page);
         client::after_step(self, page);
     }
 
-    fn execute(&mut self, page: usize, effect: Effect, is_timer: bool) {
+    fn execute(&mut self, page: usize, effect: Effect, is_late_timer: bool) {
         match effect {
-            Effect::CloseSocket { attempt } => self.close_socket(page, attempt, is_timer),
+            Effect::CloseSocket { attempt } => self.close_socket(page, attempt, is_late_timer),
             Effect::DeleteDatabase => self.add_job(page, Job::Delete),
             Effect::LoadOutbox => self.add_job(page, Job::LoadOutbox),
             Effect::LoadThread { thread_id, before } => {
