@@ -12,9 +12,9 @@ use crate::world::World;
 /// From the last fault until everybody must be connected, in virtual milliseconds: a connection
 /// that died in silence is noticed after 53 s, and the longest wait between attempts is 30 s.
 const CONNECT_MS: u64 = 95_000;
-/// From then until nothing may wait: a thread pauses up to 32 s after a refusal, twice if it meets
-/// the end of a fault.
-const FLUSH_MS: u64 = 75_000;
+/// From then until nothing may wait: a thread pauses up to 32 s after a refusal, and of many that
+/// fail one after another, each must be discarded.
+const FLUSH_MS: u64 = 180_000;
 /// Users look at failed messages this often after the last fault, in virtual milliseconds.
 const LOOK_MS: u64 = 5_000;
 
@@ -55,6 +55,14 @@ pub fn run(schedule: &Schedule, is_told: bool) -> Verdict {
             .unwrap_or("a panic");
         world.fail(Invariant::NoPanic, || words.to_owned());
     }
+    if let Some(violation) = &world.violation {
+        let Violation {
+            invariant, detail, ..
+        } = violation;
+        world
+            .trace
+            .note(|| format!("VIOLATION {invariant:?}: {detail}"));
+    }
     let (hash, lines) = world.trace.finish();
     Verdict {
         violation: world.violation,
@@ -75,13 +83,8 @@ fn misbehave(world: &mut World, schedule: &Schedule) {
 /// Liveness: everything is mended, and then everything must come right.
 fn recover(world: &mut World, schedule: &Schedule) {
     world.heal();
-    wait(world, schedule, CONNECT_MS);
-    world.check_connected();
-    wait(world, schedule, FLUSH_MS);
-    world.check_quiet();
-    if world.violation.is_some() {
-        return;
-    }
+    come_right(world, schedule, CONNECT_MS, World::check_connected);
+    come_right(world, schedule, FLUSH_MS, World::check_quiet);
     // Everybody comes back on another day, and scrolls up to the beginning.
     for tab in 0..world.tabs.len() {
         if world.page_in(tab).is_some() {
@@ -89,12 +92,29 @@ fn recover(world: &mut World, schedule: &Schedule) {
             world.open_tab(tab);
         }
     }
-    wait(world, schedule, FLUSH_MS);
-    world.check_connected();
+    come_right(world, schedule, CONNECT_MS, World::check_connected);
+    come_right(world, schedule, FLUSH_MS, World::check_quiet);
     scroll_up(world, schedule);
-    wait(world, schedule, LOOK_MS);
-    world.check_quiet();
-    world.check_fates();
+    come_right(world, schedule, FLUSH_MS, World::check_quiet);
+    if world.violation.is_none() {
+        world.check_fates();
+    }
+}
+
+/// Lets time pass until a check holds; it must within so many virtual milliseconds.
+fn come_right(world: &mut World, schedule: &Schedule, ms: u64, check: fn(&mut World)) {
+    let end = world.now + ms;
+    while world.violation.is_none() {
+        wait(world, schedule, LOOK_MS.min(end - world.now));
+        if world.violation.is_some() {
+            return;
+        }
+        check(world);
+        if world.violation.is_none() || world.now >= end {
+            return;
+        }
+        world.violation = None;
+    }
 }
 
 /// Lets time pass; meanwhile users discard what has failed, and applications connect again where

@@ -1,6 +1,7 @@
 //! How the database is opened, and how it came to its present form.
 
 use rejoinder_protocol::Epoch;
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior};
 
 use super::{OpenError, rows};
@@ -14,6 +15,8 @@ const MIGRATIONS: [&str; 1] = [include_str!(
 pub(super) fn configure(connection: &Connection) -> Result<(), OpenError> {
     connection.set_prepared_statement_cache_capacity(64);
     connection.pragma_update(None, "foreign_keys", true)?;
+    // Otherwise SQLite plans most statements anew whenever other values are bound to them.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     // A backup tool or another process may hold the file for a moment, in milliseconds.
     connection.pragma_update(None, "busy_timeout", 5_000)?;
     Ok(())

@@ -240,8 +240,6 @@ impl World {
     pub fn fail(&mut self, invariant: Invariant, detail: impl FnOnce() -> String) {
         if self.violation.is_none() {
             let (at, detail) = (self.now, detail());
-            self.trace
-                .note(|| format!("VIOLATION {invariant:?}: {detail}"));
             self.violation = Some(Violation {
                 invariant,
                 at,
