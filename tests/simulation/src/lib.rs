@@ -21,6 +21,7 @@ pub mod invariant;
 pub mod ledger;
 pub mod random;
 pub mod run;
+pub mod scenario;
 pub mod schedule;
 pub mod shrink;
 pub mod swarm;

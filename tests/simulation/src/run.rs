@@ -7,7 +7,7 @@ use rejoinder::engine::{AppInput, ConnectionState, Delivery};
 use crate::coverage::Coverage;
 use crate::invariant::{Invariant, Violation};
 use crate::schedule::Schedule;
-use crate::world::World;
+use crate::world::{FaultAt, World};
 
 /// From the last fault until everybody must be connected, in virtual milliseconds: a connection
 /// that died in silence is noticed after 53 s, and the longest wait between attempts is 30 s.
@@ -32,6 +32,8 @@ pub struct Verdict {
     pub events: u64,
     /// Effects of pages and of gateways before the faults ended.
     pub effects: (u64, u64),
+    /// Writes to browsers' storage before the faults ended.
+    pub writes: u64,
     /// Which faults and states were reached.
     pub coverage: Coverage,
     /// What happened, if it was asked for.
@@ -41,11 +43,19 @@ pub struct Verdict {
 /// Runs a schedule.
 #[must_use]
 pub fn run(schedule: &Schedule, is_told: bool) -> Verdict {
+    run_with(schedule, None, is_told)
+}
+
+/// Runs a schedule with one more fault at an exact place.
+#[must_use]
+pub fn run_with(schedule: &Schedule, fault: Option<FaultAt>, is_told: bool) -> Verdict {
     let mut world = World::new(schedule, is_told);
+    world.fault = fault;
     let mut effects = (0, 0);
+    let mut writes = 0;
     let outcome = catch_unwind(AssertUnwindSafe(|| {
         misbehave(&mut world, schedule);
-        effects = world.effects;
+        (effects, writes) = (world.effects, world.writes);
         recover(&mut world, schedule);
     }));
     if let Err(panic) = outcome {
@@ -69,6 +79,7 @@ pub fn run(schedule: &Schedule, is_told: bool) -> Verdict {
         hash,
         events: world.events,
         effects,
+        writes,
         coverage: world.coverage,
         lines,
     }

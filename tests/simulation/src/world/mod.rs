@@ -40,6 +40,17 @@ const WALL_MS: u64 = 1_790_000_000_000;
 /// A run with more events than this spins.
 const EVENTS_MAX: u64 = 300_000;
 
+/// An exact place for one fault, by the count of what happened before.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum FaultAt {
+    /// The page that is about to have this effect crashes; its tab is opened again.
+    PageEffect(u64),
+    /// The gateway is killed before it has this effect, and started again.
+    GatewayEffect(u64),
+    /// This write to a browser's storage, and a few after it, find the disk full.
+    Write(u64),
+}
+
 /// A browser profile of one user.
 #[derive(Debug)]
 pub struct Device {
@@ -113,6 +124,10 @@ pub struct World {
     pub events: u64,
     /// Effects done so far by pages and by gateways: the places where a crash can happen.
     pub effects: (u64, u64),
+    /// Writes to browsers' storage so far.
+    pub writes: u64,
+    /// One more fault, at an exact place.
+    pub fault: Option<FaultAt>,
     seed: u64,
     queue: Queue,
     rng: Rng,
@@ -165,6 +180,8 @@ impl World {
             is_mended: false,
             events: 0,
             effects: (0, 0),
+            writes: 0,
+            fault: None,
             seed,
             queue: Queue::default(),
             rng: stream(seed, "world", 0),
@@ -210,6 +227,7 @@ impl World {
     fn happen(&mut self, event: Event, schedule: &Schedule) {
         match event {
             Event::Step(index) => self.act(&schedule.steps[index].action),
+            Event::Open(tab) => self.open_tab(tab),
             Event::Wake(page) => self.wake(page),
             Event::Thaw(page) => self.thaw(page),
             Event::Storage(page) => self.do_storage_job(page),

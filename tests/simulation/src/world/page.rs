@@ -9,9 +9,9 @@ use rejoinder::engine::{
 };
 use rejoinder_protocol::{ClientMsgId, SequenceNumber, ServerMsgId, ThreadId, Token, UserId};
 
-use super::World;
 use super::queue::Event;
 use super::screen::Screen;
+use super::{FaultAt, World};
 use crate::checks::client;
 use crate::invariant::Invariant;
 use crate::random::{delay, stream};
@@ -19,6 +19,9 @@ use crate::schedule::USERS;
 
 /// A timer that fires later than this is suspect, in milliseconds.
 const LATE_MS: u64 = 1_000;
+
+/// Whoever's tab crashed opens it again after so long, in virtual milliseconds.
+const REOPEN_MS: u64 = 300;
 
 /// Something that a page's storage must do.
 #[derive(Debug)]
@@ -242,6 +245,12 @@ impl World {
                     return;
                 }
                 self.pages[page].crash_after = Some(left - 1);
+            }
+            if self.fault == Some(FaultAt::PageEffect(self.effects.0)) {
+                self.fault = None;
+                self.crash(page);
+                let tab = self.pages[page].tab;
+                return self.queue.push(self.now + REOPEN_MS, Event::Open(tab));
             }
             self.effects.0 += 1;
             self.execute(page, effect, is_late_timer);
@@ -470,6 +479,11 @@ impl World {
                 Some(Input::Stored { write_id, result })
             }
             Job::Persist(write_id, write) => {
+                if self.fault == Some(FaultAt::Write(self.writes)) {
+                    self.fault = None;
+                    self.devices[device].disk.quota = 2;
+                }
+                self.writes += 1;
                 let written = self.devices[device].disk.write(&write);
                 match written.result {
                     StoredResult::Refused => self.coverage.see("state", "write refused"),

@@ -11,10 +11,13 @@ use rejoinder_gateway::core::{
 use rejoinder_gateway::store::{Applied, Command, Read};
 use rejoinder_protocol::UnixMillis;
 
-use super::World;
 use super::queue::Event;
+use super::{FaultAt, World};
 use crate::random::{delay, stream};
 use crate::truth::Truth;
+
+/// A gateway that was killed is started again after so long, in virtual milliseconds.
+const RESTART_MS: u64 = 300;
 
 /// A running gateway.
 #[derive(Debug)]
@@ -204,6 +207,10 @@ impl World {
                     return self.kill_process(down_ms);
                 }
                 process.kill_after = Some((left - 1, down_ms));
+            }
+            if self.fault == Some(FaultAt::GatewayEffect(self.effects.1)) {
+                self.fault = None;
+                return self.kill_process(RESTART_MS);
             }
             self.effects.1 += 1;
             self.do_effect(number, effect);

@@ -13,6 +13,8 @@ use rejoinder_gateway::store::{Command, Read};
 pub(super) enum Event {
     /// The schedule's step of this number.
     Step(usize),
+    /// A tab is opened again.
+    Open(usize),
     /// A page's timer fires.
     Wake(usize),
     /// A page wakes from its sleep.

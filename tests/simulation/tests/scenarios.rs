@@ -1,0 +1,47 @@
+//! The scenarios, each with a crash before and after every effect and a full disk at every write.
+#![allow(clippy::unwrap_used, reason = "a test")]
+
+use rejoinder_simulation::scenario as day;
+
+macro_rules! survives_everything {
+    ($($name:ident: $scenario:expr,)+) => {
+        $(#[test]
+        fn $name() {
+            let runs = $scenario.survives_everything().unwrap();
+            assert!(runs > 20, "only {runs} places for a fault");
+        })+
+    };
+}
+
+survives_everything! {
+    s01_first_connect: day::first_connect(),
+    s02_send_and_ack: day::send_and_ack(),
+    s03_ack_lost: day::ack_lost(),
+    s03_ack_lost_five_times: day::ack_lost_five_times(),
+    s05_queued_offline: day::queued_offline(),
+    s06_reload_while_flushing: day::reload_while_flushing(),
+    s07_two_tabs: day::two_tabs(),
+    s10_sleep_past_the_token: day::sleep_past_the_token(),
+    s13_changed_while_offline: day::changed_while_offline(),
+    s14_edited_at_once: day::edited_at_once(),
+    s15_removed: day::removed(),
+    s16_restored: day::restored(),
+    s19_commit_unknown: day::commit_unknown(),
+    s20_store_busy: day::store_busy(),
+    s23_clock_jump: day::clock_jump(),
+    s30_same_draft_everywhere: day::same_draft_everywhere(),
+    s31_much_later: day::much_later(),
+    s32_presence_after_a_kill: day::presence_after_a_kill(),
+}
+
+/// Thousands of changes: once is enough.
+#[test]
+fn s12_far_behind() {
+    day::far_behind().is_survived().unwrap();
+}
+
+/// Hundreds of changes for each of thousands of places would take minutes.
+#[test]
+fn s21_slow_consumer() {
+    day::slow_consumer().is_survived().unwrap();
+}
