@@ -14,6 +14,7 @@ mod paths;
 mod process;
 mod rust;
 mod scratch;
+mod sim;
 mod size;
 mod steps;
 mod supervisor;
@@ -46,6 +47,11 @@ const COMMANDS: &[(&str, &str, Command)] = &[
         "build",
         "build the WebAssembly core (pkg/) and the npm package (js/dist/)",
         Plain(npm::build_all),
+    ),
+    (
+        "sim",
+        "live through bad days under a virtual clock; --help lists its options",
+        WithOptions(sim::run),
     ),
     (
         "size",

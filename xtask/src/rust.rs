@@ -2,8 +2,15 @@
 
 use crate::process::{command, run};
 
-/// `tools` only wraps other people's programs, and takes minutes to compile.
-const OURS: [&str; 3] = ["--workspace", "--exclude", "tools"];
+/// `tools` only wraps other people's programs, and takes minutes to compile. The simulation switches
+/// the mutants' feature on, which everything else is checked without.
+const OURS: [&str; 5] = [
+    "--workspace",
+    "--exclude",
+    "tools",
+    "--exclude",
+    "rejoinder-simulation",
+];
 
 pub(crate) fn format() -> Result<String, String> {
     run(&mut command("cargo", &["fmt", "--all", "--check"]))
@@ -15,6 +22,12 @@ pub(crate) fn lint_native() -> Result<String, String> {
         "cargo",
         &[&["clippy"], OURS.as_slice(), &deny].concat(),
     ))
+}
+
+pub(crate) fn lint_simulation() -> Result<String, String> {
+    let package = ["clippy", "--package", "rejoinder-simulation"];
+    let deny = ["--all-targets", "--", "-D", "warnings"];
+    run(&mut command("cargo", &[package.as_slice(), &deny].concat()))
 }
 
 pub(crate) fn lint_wasm() -> Result<String, String> {

@@ -1,6 +1,6 @@
 //! The command `test`: everything, cheap checks first.
 
-use crate::{browser_tests, e2e, install, npm, rust, steps::Steps, tidy, wasm};
+use crate::{browser_tests, e2e, install, npm, rust, sim, steps::Steps, tidy, wasm};
 
 /// Runs every step, also after one has failed, so that one run shows all there is to mend.
 pub(crate) fn run() -> Result<(), String> {
@@ -12,9 +12,13 @@ pub(crate) fn run() -> Result<(), String> {
     steps.check("npm dependencies", npm::dependencies);
     steps.check("formatting", rust::format);
     steps.check("clippy, native", rust::lint_native);
+    steps.check("clippy, the simulation", rust::lint_simulation);
     steps.check("clippy, WebAssembly", rust::lint_wasm);
     steps.check("rustdoc", rust::document);
     steps.tests("native tests", rust::test);
+    steps.tests("the simulation: scenarios, regressions", sim::test);
+    steps.check("the simulation: 5,000 schedules", sim::seeds);
+    steps.check("the simulation: every mutant is caught", sim::mutants);
     steps.check("wasm-pack and wasm-bindgen (minutes at first)", wasm::tools);
     steps.tests("browser tests", browser_tests::run_all);
     steps.check("the core: pkg/", wasm::build);

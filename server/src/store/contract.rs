@@ -511,3 +511,19 @@ fn a_file_keeps_everything_and_its_epoch() {
     };
     assert_eq!(ack(&again.outcomes[0]), duplicate);
 }
+
+#[test]
+fn another_history_executes_nothing_once_and_then_goes_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("store.db");
+    let mut gateway = Sqlite::open(&path, &epoch()).unwrap();
+    let mut operator = Sqlite::open(&path, &epoch()).unwrap();
+    let other: Epoch = "other".parse().unwrap();
+    operator.rotate_epoch(other.clone()).unwrap();
+    let asked = [send(T, "a", 1, "one")];
+    let refused = gateway.apply(UnixMillis::default(), &asked).unwrap();
+    assert_eq!(refused.epoch, other);
+    assert_eq!(code(&refused.outcomes[0]), ErrorCode::Internal);
+    let stored = gateway.apply(UnixMillis::default(), &asked).unwrap();
+    assert_eq!(ack(&stored.outcomes[0]).sequence_number.get(), 1);
+}

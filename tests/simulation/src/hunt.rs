@@ -1,118 +1,36 @@
-//! Running many seeds on all cores.
+//! What the program finds with many runs.
 
 use std::collections::BTreeMap;
-use std::io::{IsTerminal, Write};
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use rejoinder_mutants::{Mutant, plant};
-use rejoinder_simulation::coverage::Coverage;
 use rejoinder_simulation::invariant::{Invariant, LEFT_OUT};
-use rejoinder_simulation::run::{Verdict, run};
-use rejoinder_simulation::schedule::Schedule;
+use rejoinder_simulation::run::run;
 use rejoinder_simulation::swarm;
 
+use crate::many::{Plan, many, now, on_all_cores};
 use crate::options::Options;
 use crate::report;
 
 /// Seeds that break something are enough after so many.
 const FAILURES_MAX: usize = 3;
-/// One seed of so many is run twice, to compare the traces.
-const TWICE: u64 = 50;
-
-/// What many runs came to.
-#[derive(Default)]
-struct Sum {
-    runs: u64,
-    events: u64,
-    twice: u64,
-    coverage: Coverage,
-    failures: BTreeMap<u64, (Schedule, Verdict)>,
-}
-
-/// Runs seeds until all are run, the time is up, or some have failed.
-fn many(
-    start: u64,
-    count: u64,
-    until: Option<Instant>,
-    failures_max: usize,
-    tell: impl Fn(u64) + Sync,
-) -> Sum {
-    let next = AtomicU64::new(start);
-    let is_over = AtomicBool::new(false);
-    let sum = Mutex::new(Sum::default());
-    let work = || {
-        let mut mine = Sum::default();
-        while !is_over.load(Ordering::Relaxed) {
-            let seed = next.fetch_add(1, Ordering::Relaxed);
-            if seed - start >= count || until.is_some_and(|until| Instant::now() >= until) {
-                break;
-            }
-            tell(seed - start);
-            let schedule = swarm::schedule(seed);
-            let mut verdict = run(&schedule, false);
-            mine.runs += 1;
-            mine.events += verdict.events;
-            if seed % TWICE == 0 {
-                mine.twice += 1;
-                compare(&schedule, &mut verdict);
-            }
-            mine.coverage.merge(&verdict.coverage);
-            if verdict.violation.is_some() {
-                mine.failures.insert(seed, (schedule, verdict));
-                if mine.failures.len() >= failures_max {
-                    is_over.store(true, Ordering::Relaxed);
-                }
-            }
-        }
-        let mut sum = sum.lock().expect("no thread panics while it adds");
-        sum.runs += mine.runs;
-        sum.events += mine.events;
-        sum.twice += mine.twice;
-        sum.coverage.merge(&mine.coverage);
-        sum.failures.extend(mine.failures);
-    };
-    std::thread::scope(|scope| {
-        for _ in 0..std::thread::available_parallelism().map_or(1, usize::from) {
-            scope.spawn(work);
-        }
-    });
-    sum.into_inner().expect("no thread panics while it adds")
-}
-
-fn compare(schedule: &Schedule, verdict: &mut Verdict) {
-    let again = run(schedule, false);
-    if again.hash != verdict.hash && verdict.violation.is_none() {
-        verdict.violation = Some(rejoinder_simulation::invariant::Violation {
-            invariant: Invariant::SameSeedSameTrace,
-            at: 0,
-            detail: format!("{:x} and {:x}", verdict.hash, again.hash),
-        });
-    }
-}
+/// How many seeds are run unless somebody says otherwise.
+const SEEDS: u64 = 10_000;
 
 /// The command without options: runs seeds and says what they came to.
 pub(crate) fn seeds(options: &Options) -> bool {
-    let started = Instant::now();
-    let until = options
+    let started = now();
+    let limit = options
         .minutes
-        .map(|minutes| started + Duration::from_secs(minutes * 60));
-    let count = options
-        .seeds
-        .unwrap_or(if until.is_some() { u64::MAX } else { 10_000 });
-    let is_watched = std::io::stderr().is_terminal();
-    let tell = |done: u64| {
-        if is_watched && done % 100 == 0 {
-            let rate = done as f64 / started.elapsed().as_secs_f64().max(0.001);
-            eprint!("\r{done} schedules, {rate:.0} per second ");
-            let _ = std::io::stderr().flush();
-        }
-    };
-    let sum = many(options.start, count, until, FAILURES_MAX, tell);
-    if is_watched {
-        eprintln!();
-    }
+        .map(|minutes| Duration::from_secs(minutes * 60));
+    let usual = if limit.is_some() { u64::MAX } else { SEEDS };
+    let sum = many(Plan {
+        start: options.start,
+        count: options.seeds.unwrap_or(usual),
+        limit,
+        failures_max: FAILURES_MAX,
+    });
     for (seed, (schedule, verdict)) in &sum.failures {
         report::failure(*seed, schedule, verdict);
     }
@@ -129,62 +47,63 @@ pub(crate) fn seeds(options: &Options) -> bool {
     sum.failures.is_empty()
 }
 
+/// How many seeds it took to find a mutant, and which invariant did.
+type Kill = Option<(u64, Invariant)>;
+
 /// Plants every mutant, and prints how many seeds find it.
 pub(crate) fn mutants(count: u64) -> bool {
-    let next = AtomicU64::new(0);
-    let found: Mutex<BTreeMap<Mutant, Option<(u64, Invariant)>>> = Mutex::default();
-    let work = || {
-        while let Some(mutant) = Mutant::ALL.get(next.fetch_add(1, Ordering::Relaxed) as usize) {
-            plant(Some(*mutant));
-            let killed = (0..count).find_map(|seed| {
-                let violation = run(&swarm::schedule(seed), false).violation?;
-                Some((seed + 1, violation.invariant))
-            });
-            plant(None);
-            let mut found = found.lock().expect("no thread panics while it adds");
-            found.insert(*mutant, killed);
+    let next = AtomicUsize::new(0);
+    let some = || {
+        let mut found: Vec<(Mutant, Kill)> = Vec::new();
+        while let Some(mutant) = Mutant::ALL.get(next.fetch_add(1, Ordering::Relaxed)) {
+            found.push((*mutant, kill(*mutant, count)));
         }
+        found
     };
-    std::thread::scope(|scope| {
-        for _ in 0..std::thread::available_parallelism().map_or(1, usize::from) {
-            scope.spawn(work);
-        }
-    });
-    let found = found.into_inner().expect("no thread panics while it adds");
+    let found: BTreeMap<Mutant, Kill> = on_all_cores(some).into_iter().flatten().collect();
     println!("| Mutant | What is wrong | Seeds | Found by |\n|---|---|---|---|");
-    for (mutant, killed) in &found {
+    for (mutant, kill) in &found {
         let sentence = mutant.sentence();
-        match killed {
-            Some((seeds, invariant)) => {
-                println!(
-                    "| {mutant:?} | {sentence} | {seeds} | {} {invariant:?} |",
-                    invariant.label()
-                );
-            }
-            None => println!("| {mutant:?} | {sentence} | none of {count} | |"),
-        }
+        let (seeds, by) = match kill {
+            Some((seeds, by)) => (seeds.to_string(), format!("{} {by:?}", by.label())),
+            None => (format!("none of {count}"), String::new()),
+        };
+        println!("| {mutant:?} | {sentence} | {seeds} | {by} |");
     }
-    let alive = found.values().filter(|killed| killed.is_none()).count();
-    println!("{} mutants, {alive} alive", found.len());
+    let alive = found.values().filter(|kill| kill.is_none()).count();
+    println!("\n{} mutants, {alive} alive", found.len());
     alive == 0
+}
+
+/// Plants a mutant on this thread, and runs seeds until one finds it.
+fn kill(mutant: Mutant, count: u64) -> Kill {
+    plant(Some(mutant));
+    let kill = (0..count).find_map(|seed| {
+        let violation = run(&swarm::schedule(seed), false).violation?;
+        Some((seed + 1, violation.invariant))
+    });
+    plant(None);
+    kill
 }
 
 /// Prints the invariants, what is left out, and what some seeds reach.
 pub(crate) fn coverage(count: u64) -> bool {
     println!("| | Invariant | |\n|---|---|---|");
     for invariant in Invariant::ALL {
-        println!(
-            "| {} | {invariant:?} | {} |",
-            invariant.label(),
-            invariant.sentence()
-        );
+        let (label, sentence) = (invariant.label(), invariant.sentence());
+        println!("| {label} | {invariant:?} | {sentence} |");
     }
-    println!("\n| Not checked here | Where instead |\n|---|---|");
+    println!("\n| Not checked here | Why, and where instead |\n|---|---|");
     for (what, place) in LEFT_OUT {
         println!("| {what} | {place} |");
     }
-    let sum = many(0, count, None, usize::MAX, |_| {});
-    println!("\n| Reached in {count} schedules | | Times |\n|---|---|---|");
+    let sum = many(Plan {
+        start: 0,
+        count,
+        limit: None,
+        failures_max: usize::MAX,
+    });
+    println!("\n| Reached by {count} schedules | | Times |\n|---|---|---|");
     for (group, name, times) in sum.coverage.iter() {
         println!("| {group} | {name} | {times} |");
     }

@@ -20,6 +20,7 @@ pub mod coverage;
 pub mod invariant;
 pub mod ledger;
 pub mod random;
+pub mod regression;
 pub mod run;
 pub mod scenario;
 pub mod schedule;

@@ -1,11 +1,13 @@
 //! The simulation as a program.
 #![allow(
+    clippy::expect_used,
     clippy::print_stdout,
     clippy::print_stderr,
-    reason = "talking to whoever typed the command is its job"
+    reason = "a program that tests, and talks to whoever typed the command"
 )]
 
 mod hunt;
+mod many;
 mod options;
 mod report;
 

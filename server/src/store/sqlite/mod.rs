@@ -139,7 +139,9 @@ impl Sqlite {
         let epoch = schema::read_epoch(&transaction).map_err(Fault::Statement)?;
         if epoch != self.epoch {
             // Somebody restored or exchanged the database. Nothing that was asked under the old
-            // history may be executed in the new one; the caller sees the epoch and starts over.
+            // history may be executed in the new one; the caller sees the epoch and starts over. What
+            // is asked from then on belongs to the new one.
+            self.epoch = epoch.clone();
             let refused = || Outcome::refused(ErrorCode::Internal);
             return Ok(Applied {
                 epoch,

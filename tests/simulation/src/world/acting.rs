@@ -240,7 +240,11 @@ impl World {
             return;
         };
         // Mostly new ones, which people still look at.
-        let range = if which % 4 == 0 { messages.len() } else { 8 };
+        let range = if which.is_multiple_of(4) {
+            messages.len()
+        } else {
+            8
+        };
         let back = (which as usize / 4 % range).min(messages.len() - 1);
         let message = &messages[messages.len() - 1 - back];
         let (user_id, server_msg_id) = (message.sender_id.clone(), message.server_msg_id.clone());
@@ -300,11 +304,9 @@ impl World {
         match action {
             Action::OpenTab { tab } => self.open_tab(*tab),
             Action::CloseTab { tab } => self.close_tab(*tab),
-            Action::Reload { tab } => {
-                if self.page_in(*tab).is_some() {
-                    self.close_tab(*tab);
-                    self.open_tab(*tab);
-                }
+            Action::Reload { tab } if self.page_in(*tab).is_some() => {
+                self.close_tab(*tab);
+                self.open_tab(*tab);
             }
             Action::Crash { tab } => {
                 if let Some(page) = self.page_in(*tab) {

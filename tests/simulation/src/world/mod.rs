@@ -170,7 +170,7 @@ impl World {
             pages: Vec::new(),
             links: Vec::new(),
             process: None,
-            records: Records::new(),
+            records: Records::default(),
             truths: BTreeMap::new(),
             ledger: Ledger::default(),
             wire: Wire::default(),

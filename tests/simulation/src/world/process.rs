@@ -72,7 +72,7 @@ impl World {
             links: BTreeMap::new(),
             tick_at: None,
             down_ms: 0,
-            skew_ms: if number % 2 == 0 { skew } else { 0 },
+            skew_ms: if number.is_multiple_of(2) { skew } else { 0 },
             rng,
         });
         self.trace.note(|| format!("gateway {number} starts"));

@@ -21,9 +21,9 @@ pub struct Records {
     pub failing_reads: u32,
 }
 
-impl Records {
+impl Default for Records {
     /// Opens an empty database.
-    pub fn new() -> Self {
+    fn default() -> Self {
         Self {
             sqlite: open(&epoch(0)),
             log: Vec::new(),
@@ -33,7 +33,9 @@ impl Records {
             failing_reads: 0,
         }
     }
+}
 
+impl Records {
     /// Returns the present history.
     pub fn epoch(&self) -> &Epoch {
         self.sqlite.epoch()
