@@ -6,12 +6,16 @@
 
 mod acting;
 pub mod disk;
+mod healing;
+mod jobs;
 pub mod network;
 pub mod page;
 pub mod process;
 mod queue;
 pub mod records;
 pub mod screen;
+mod timers;
+mod troubles;
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,19 +1,18 @@
-//! Pages: an engine each, its timers, its storage jobs, and what it shows.
+//! Pages: an engine each, what it asks for, and what it shows.
 
 use std::collections::{BTreeSet, VecDeque};
 
-use rejoinder::engine::stored::Write;
 use rejoinder::engine::{
-    AppInput, Attempt, Config, Effect, Engine, Input, Lifecycle, Millis, Notice, Now, Partner, Row,
-    StorageFailure, StoredResult, ThreadMeta, TokenInput, WriteId,
+    AppInput, Attempt, Config, Effect, Engine, Input, Notice, Partner, Row, ThreadMeta, TokenInput,
 };
-use rejoinder_protocol::{ClientMsgId, SequenceNumber, ServerMsgId, ThreadId, Token, UserId};
+use rejoinder_protocol::{ClientMsgId, ServerMsgId, ThreadId, Token, UserId};
 
+use super::jobs::Job;
 use super::queue::Event;
 use super::screen::Screen;
+use super::timers::Sleep;
 use super::{FaultAt, World};
 use crate::checks::client;
-use crate::invariant::Invariant;
 use crate::random::{delay, stream};
 use crate::schedule::USERS;
 
@@ -22,27 +21,6 @@ const LATE_MS: u64 = 1_000;
 
 /// Whoever's tab crashed opens it again after so long, in virtual milliseconds.
 const REOPEN_MS: u64 = 300;
-
-/// Something that a page's storage must do.
-#[derive(Debug)]
-pub enum Job {
-    /// Delete everything.
-    Delete,
-    /// Read the outbox.
-    LoadOutbox,
-    /// Read a part of a thread.
-    LoadThread(ThreadId, Option<SequenceNumber>),
-    /// Write.
-    Persist(WriteId, Write),
-}
-
-/// A page that is frozen, or whose device sleeps.
-#[derive(Clone, Copy, Debug)]
-struct Sleep {
-    since: u64,
-    clock_stops: bool,
-    timers_first: bool,
-}
 
 /// One page, from its loading to its end.
 #[derive(Debug)]
@@ -84,12 +62,12 @@ pub struct Page {
     pub(super) crash_after: Option<u32>,
     /// Its connection to the database is lost for good.
     pub(super) is_database_closed: bool,
-    engine: Engine,
-    is_storage_busy: bool,
-    wake_at: Option<u64>,
-    sleep: Option<Sleep>,
+    pub(super) engine: Engine,
+    pub(super) is_storage_busy: bool,
+    pub(super) wake_at: Option<u64>,
+    pub(super) sleep: Option<Sleep>,
     /// How far its monotonic clock is behind.
-    behind_ms: u64,
+    pub(super) behind_ms: u64,
 }
 
 impl Page {
@@ -216,14 +194,6 @@ impl World {
         }
     }
 
-    fn page_now(&self, page: usize) -> Now {
-        let one = &self.pages[page];
-        Now {
-            monotonic: Millis(self.now - one.behind_ms),
-            wall: self.wall(self.devices[one.device].wall_offset_ms),
-        }
-    }
-
     /// Hands an input to the engine and does what it asks for.
     pub(super) fn feed(&mut self, page: usize, input: Input) {
         if !self.pages[page].is_open || self.violation.is_some() {
@@ -318,185 +288,6 @@ impl World {
         );
     }
 
-    fn set_timer(&mut self, page: usize) {
-        let one = &self.pages[page];
-        if !one.is_open || one.sleep.is_some() {
-            return;
-        }
-        let Some(due) = one.engine.next_wakeup() else {
-            return;
-        };
-        let mut at = (due.0 + one.behind_ms).max(self.now);
-        if self.tabs[one.tab].throttled_until > self.now {
-            at = at.next_multiple_of(60_000);
-        }
-        if one.wake_at.is_none_or(|planned| at < planned) {
-            self.pages[page].wake_at = Some(at);
-            self.queue.push(at, Event::Wake(page));
-        }
-    }
-
-    pub(super) fn wake(&mut self, page: usize) {
-        let now = self.page_now(page);
-        let one = &mut self.pages[page];
-        if one.wake_at != Some(self.now) {
-            return;
-        }
-        one.wake_at = None;
-        if !one.is_open || one.sleep.is_some() {
-            return;
-        }
-        if one
-            .engine
-            .next_wakeup()
-            .is_some_and(|due| due <= now.monotonic)
-        {
-            self.feed(page, Input::Woke);
-        } else {
-            self.set_timer(page);
-        }
-    }
-
-    /// Freezes a page.
-    pub(super) fn fall_asleep(
-        &mut self,
-        page: usize,
-        ms: u64,
-        clock_stops: bool,
-        timers_first: bool,
-    ) {
-        let one = &mut self.pages[page];
-        if one.sleep.is_none() {
-            one.sleep = Some(Sleep {
-                since: self.now,
-                clock_stops,
-                timers_first,
-            });
-            self.queue.push(self.now + ms, Event::Thaw(page));
-        }
-    }
-
-    /// Wakes a page: overdue timers and what arrived meanwhile, in either order.
-    pub(super) fn thaw(&mut self, page: usize) {
-        let Some(sleep) = self.pages[page].sleep.take() else {
-            return;
-        };
-        if sleep.clock_stops {
-            self.pages[page].behind_ms += self.now - sleep.since;
-        }
-        let now = self.page_now(page).monotonic;
-        let is_due = self.pages[page]
-            .engine
-            .next_wakeup()
-            .is_some_and(|due| due <= now);
-        if sleep.timers_first && is_due {
-            self.feed(page, Input::Woke);
-        }
-        while let Some(input) = self.pages[page].missed.pop_front() {
-            self.feed(page, input);
-        }
-        self.feed(page, Input::Lifecycle(Lifecycle::Visible));
-        self.set_timer(page);
-    }
-
-    fn add_job(&mut self, page: usize, job: Job) {
-        if !matches!(job, Job::Delete) {
-            self.pages[page].outstanding += 1;
-        }
-        self.pages[page].jobs.push_back(job);
-        self.begin_storage_job(page);
-    }
-
-    fn begin_storage_job(&mut self, page: usize) {
-        let one = &mut self.pages[page];
-        if one.is_storage_busy || one.jobs.is_empty() {
-            return;
-        }
-        one.is_storage_busy = true;
-        let device = &mut self.devices[one.device];
-        let mut wait = delay(&mut device.rng, self.setting.storage_ms);
-        if device.slow.1 > self.now {
-            wait += device.slow.0;
-        }
-        self.queue.push(self.now + wait, Event::Storage(page));
-    }
-
-    /// Runs a page's next storage job; it learns of that a little later.
-    pub(super) fn do_storage_job(&mut self, page: usize) {
-        if !self.pages[page].is_open {
-            return;
-        }
-        let Some(job) = self.pages[page].jobs.pop_front() else {
-            return;
-        };
-        let answer = self.perform(page, job);
-        let Some(input) = answer else {
-            self.pages[page].is_storage_busy = false;
-            return self.begin_storage_job(page);
-        };
-        let device = &mut self.devices[self.pages[page].device];
-        let wait = delay(&mut device.rng, self.setting.storage_ms);
-        self.queue.push(self.now + wait, Event::Page(page, input));
-    }
-
-    fn perform(&mut self, page: usize, job: Job) -> Option<Input> {
-        let device = self.pages[page].device;
-        let is_closed = self.pages[page].is_database_closed;
-        self.trace.note(|| format!("page {page} storage {job:?}"));
-        match job {
-            Job::Delete => {
-                self.forget(device);
-                for other in self.pages.iter_mut().filter(|one| one.device == device) {
-                    other.is_database_closed = true;
-                }
-                client::deleted(self, page);
-                None
-            }
-            Job::LoadOutbox => {
-                let disk = &self.devices[device].disk;
-                let closed = Err(StorageFailure::Closed);
-                Some(Input::OutboxLoaded(if is_closed {
-                    closed
-                } else {
-                    Ok(disk.load_outbox())
-                }))
-            }
-            Job::LoadThread(thread_id, before) => {
-                let disk = &self.devices[device].disk;
-                let result = if is_closed {
-                    Err(StorageFailure::Closed)
-                } else {
-                    Ok(disk.load_thread(&thread_id, before))
-                };
-                Some(Input::ThreadLoaded {
-                    thread_id,
-                    before,
-                    result,
-                })
-            }
-            Job::Persist(write_id, _) if is_closed => {
-                let result = StoredResult::Failed(StorageFailure::Closed);
-                Some(Input::Stored { write_id, result })
-            }
-            Job::Persist(write_id, write) => {
-                if self.fault == Some(FaultAt::Write(self.writes)) {
-                    self.fault = None;
-                    self.devices[device].disk.quota = 2;
-                }
-                self.writes += 1;
-                let written = self.devices[device].disk.write(&write);
-                match written.result {
-                    StoredResult::Refused => self.coverage.see("state", "write refused"),
-                    StoredResult::Failed(_) => self.coverage.see("state", "write failed"),
-                    StoredResult::Committed { .. } => {}
-                }
-                client::written(self, page, &written);
-                let result = written.result;
-                Some(Input::Stored { write_id, result })
-            }
-        }
-    }
-
     /// Ends a page without warning: some of what it asked its storage for is still done.
     pub fn crash(&mut self, page: usize) {
         if !self.pages[page].is_open {
@@ -538,22 +329,6 @@ impl World {
         self.tabs[tab].page = None;
         if let Some(link) = link {
             self.leave_link(link);
-        }
-    }
-
-    /// Returns the engine's next wish for time.
-    pub fn next_wakeup(&self, page: usize) -> Option<Millis> {
-        self.pages[page].engine.next_wakeup()
-    }
-
-    /// Notes a claim that an engine makes without reason.
-    pub(super) fn heard_before_judged(&mut self, page: usize, attempt: Attempt) {
-        let waits =
-            |input: &Input| matches!(input, Input::Frame { attempt: of, .. } if *of == attempt);
-        if self.pages[page].missed.iter().any(waits) {
-            self.fail(Invariant::HeardBeforeJudged, || {
-                format!("page {page} gives its connection up before it reads what arrived")
-            });
         }
     }
 }

@@ -1,0 +1,73 @@
+//! The end of all trouble.
+
+use rejoinder::engine::AppInput;
+
+use super::World;
+use super::queue::Event;
+
+impl World {
+    /// Mends everything that was wrong, and lets everybody come back.
+    pub fn heal(&mut self) {
+        self.trace.note(|| "* everything is mended".to_owned());
+        self.is_mended = true;
+        for tab in 0..self.tabs.len() {
+            self.tabs[tab].around.heal();
+            self.tabs[tab].throttled_until = 0;
+        }
+        for device in &mut self.devices {
+            device.slow = (0, 0);
+            device.disk.quota = 0;
+            device.disk.aborts = 0;
+        }
+        self.records.busy = 0;
+        self.records.unknown.clear();
+        self.records.failing_reads = 0;
+        self.slow_store = (0, 0);
+        self.setting.token_ms = None;
+        if let Some(process) = self.process.as_mut() {
+            process.kill_after = None;
+            process.paused_until = 0;
+            let number = process.number;
+            self.resume_process(number);
+        } else {
+            self.starts_at = Some(self.now);
+            self.queue.push(self.now, Event::Start);
+        }
+        for link in 0..self.links.len() {
+            self.end_stall(link);
+        }
+        for page in 0..self.pages.len() {
+            self.pages[page].crash_after = None;
+            self.thaw(page);
+        }
+        // Whoever logged out comes back; every device that ever wrote something is looked at.
+        for tab in 0..self.tabs.len() {
+            let Some(page) = self.page_in(tab) else {
+                continue;
+            };
+            if self.pages[page].is_logged_out {
+                self.close_tab(tab);
+                self.open_tab(tab);
+            }
+        }
+        for device in 0..self.devices.len() {
+            let is_used = self.pages.iter().any(|page| page.device == device);
+            let is_open = self
+                .tabs
+                .iter()
+                .any(|tab| tab.device == device && tab.page.is_some());
+            let tab = self.tabs.iter().position(|tab| tab.device == device);
+            if let (true, false, Some(tab)) = (is_used, is_open, tab) {
+                self.open_tab(tab);
+            }
+        }
+        for page in 0..self.pages.len() {
+            if self.pages[page].is_open {
+                for thread_id in self.threads_of(self.pages[page].device) {
+                    self.app(page, AppInput::OpenThread { thread_id });
+                }
+                self.app(page, AppInput::Connect);
+            }
+        }
+    }
+}

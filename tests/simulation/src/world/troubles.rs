@@ -1,0 +1,153 @@
+//! What goes wrong: with devices, networks and the gateway.
+
+use super::World;
+use crate::action::Action;
+
+impl World {
+    pub(super) fn act_device(&mut self, action: &Action) {
+        match action {
+            Action::OpenTab { tab } => self.open_tab(*tab),
+            Action::CloseTab { tab } => self.close_tab(*tab),
+            Action::Reload { tab } if self.page_in(*tab).is_some() => {
+                self.close_tab(*tab);
+                self.open_tab(*tab);
+            }
+            Action::Crash { tab } => {
+                if let Some(page) = self.page_in(*tab) {
+                    self.crash(page);
+                    self.open_tab(*tab);
+                }
+            }
+            Action::CrashAfter { tab, effects } => {
+                if let Some(page) = self.page_in(*tab) {
+                    self.pages[page].crash_after = Some(*effects);
+                }
+            }
+            Action::Sleep {
+                tab,
+                ms,
+                clock_stops,
+                timers_first,
+            } => {
+                if let Some(page) = self.page_in(*tab) {
+                    self.fall_asleep(page, *ms, *clock_stops, *timers_first);
+                }
+            }
+            Action::Throttle { tab, ms } => self.tabs[*tab].throttled_until = self.now + ms,
+            Action::WallJump { tab, ms } => {
+                let device = self.tabs[*tab].device;
+                self.devices[device].wall_offset_ms += ms;
+            }
+            Action::PowerLoss { device } => self.lose_power(*device),
+            Action::Quota { device, writes } => self.devices[*device].disk.quota = *writes,
+            Action::AbortWrites { device, writes } => self.devices[*device].disk.aborts = *writes,
+            Action::CloseDatabase { device } => self.close_database(*device),
+            Action::SlowStorage {
+                device,
+                each_ms,
+                ms,
+            } => {
+                self.devices[*device].slow = (*each_ms, self.now + ms);
+            }
+            Action::Evict { device } => self.forget(*device),
+            _ => {}
+        }
+    }
+
+    /// All pages of a device end, and its disk forgets what was not flushed.
+    fn lose_power(&mut self, device: usize) {
+        let tabs = (0..self.tabs.len()).filter(|tab| self.tabs[*tab].device == device);
+        let open: Vec<_> = tabs.filter(|tab| self.tabs[*tab].page.is_some()).collect();
+        for tab in &open {
+            if let Some(page) = self.page_in(*tab) {
+                self.crash(page);
+            }
+        }
+        let device = &mut self.devices[device];
+        let lost = device.disk.lose_power(&mut device.rng);
+        self.trace.note(|| format!("{lost} transactions are lost"));
+        if lost > 0 {
+            self.coverage.see("state", "relaxed commit lost");
+        }
+        for tab in open {
+            self.open_tab(tab);
+        }
+    }
+
+    /// The open pages of a device lose their connection to the database.
+    fn close_database(&mut self, device: usize) {
+        for page in self
+            .pages
+            .iter_mut()
+            .filter(|page| page.device == device && page.is_open)
+        {
+            page.is_database_closed = true;
+        }
+    }
+
+    pub(super) fn act_network(&mut self, action: &Action) {
+        let (tab, until) = match action {
+            Action::Cut { tab, ms }
+            | Action::Flap { tab, ms }
+            | Action::Portal { tab, ms }
+            | Action::Lag { tab, ms, .. }
+            | Action::NoToken { tab, ms }
+            | Action::SlowToken { tab, ms }
+            | Action::WrongToken { tab, ms } => (*tab, self.now + ms),
+            Action::Stall { tab, .. } | Action::HangUp { tab, .. } | Action::Truncate { tab } => {
+                (*tab, self.now)
+            }
+            _ => return,
+        };
+        let link = self.page_in(tab).and_then(|page| self.pages[page].link);
+        let around = &mut self.tabs[tab].around;
+        match action {
+            Action::Cut { .. } => around.cut_until = until,
+            Action::Flap { .. } => around.flap_until = until,
+            Action::Portal { .. } => around.portal_until = until,
+            Action::Lag { usual_ms, .. } => around.lag = (*usual_ms, until),
+            Action::NoToken { .. } => around.no_token_until = until,
+            Action::SlowToken { .. } => around.slow_token_until = until,
+            Action::WrongToken { .. } => around.wrong_token_until = until,
+            _ => {}
+        }
+        let Some(link) = link else {
+            return;
+        };
+        match action {
+            Action::Cut { .. } | Action::Truncate { .. } | Action::Flap { .. } => {
+                self.reset_link(link)
+            }
+            Action::HangUp { code, .. } => self.hang_up(link, *code),
+            Action::Stall {
+                up,
+                down,
+                ms,
+                ending,
+                ..
+            } => {
+                self.stall(link, *up, *down, *ms, *ending);
+            }
+            _ => {}
+        }
+    }
+
+    pub(super) fn act_gateway(&mut self, action: &Action) {
+        match action {
+            Action::Kill { down_ms } => self.kill_process(*down_ms),
+            Action::KillAfter { effects, down_ms } => {
+                if let Some(process) = self.process.as_mut() {
+                    process.kill_after = Some((*effects, *down_ms));
+                }
+            }
+            Action::Drain { down_ms } => self.drain_process(*down_ms),
+            Action::Pause { ms } => self.pause_process(*ms),
+            Action::Restore { batches } => self.restore_backup(*batches as usize, 200),
+            Action::StoreBusy { commits } => self.records.busy = *commits,
+            Action::StoreUnknown { is_stored } => self.records.unknown.push_back(*is_stored),
+            Action::ReadsFail { reads } => self.records.failing_reads = *reads,
+            Action::SlowStore { each_ms, ms } => self.slow_store = (*each_ms, self.now + ms),
+            _ => {}
+        }
+    }
+}
