@@ -1,20 +1,13 @@
 //! What a person sees: the deltas applied as the npm package applies them.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use rejoinder::engine::{
     ConnectionNotice, Delivery, DiscardOutcome, InboxThread, Notice, Row, SendResult, ThreadDelta,
     ThreadMeta,
 };
 use rejoinder_protocol::{ClientMsgId, ThreadId};
-
-#[derive(Default)]
-pub(crate) struct Timeline {
-    rows: BTreeMap<Arc<str>, Row>,
-    ids: Vec<Arc<str>>,
-    pub(crate) meta: Option<ThreadMeta>,
-}
+use rejoinder_simulation::world::screen::Timeline;
 
 /// Everything the application was told.
 #[derive(Default)]
@@ -51,36 +44,8 @@ impl Screen {
     }
 
     fn apply(&mut self, delta: ThreadDelta) {
-        let timeline = self.timelines.entry(delta.thread_id).or_default();
-        for id in &delta.removed {
-            assert!(
-                timeline.rows.remove(id).is_some(),
-                "removed a row that was never shown"
-            );
-        }
-        for row in delta.upserted {
-            timeline.rows.insert(row.id.clone(), row);
-        }
-        if let Some(splice) = delta.splice {
-            let end = splice.at + splice.delete_count;
-            timeline.ids.splice(splice.at..end, splice.insert);
-        }
-        if let Some(meta) = delta.meta {
-            timeline.meta = Some(meta);
-        }
-        // Together with the count below: no message is shown twice. Long lists would be slow to
-        // sort at every delta.
-        if timeline.ids.len() < 300 {
-            let mut unique = timeline.ids.clone();
-            unique.sort();
-            unique.dedup();
-            assert_eq!(unique.len(), timeline.ids.len(), "a message is shown twice");
-        }
-        assert_eq!(
-            timeline.ids.len(),
-            timeline.rows.len(),
-            "rows that nobody sees are kept"
-        );
+        let timeline = self.timelines.entry(delta.thread_id.clone()).or_default();
+        timeline.apply(&delta).expect("a delta that makes sense");
     }
 
     pub(crate) fn meta(&self, thread_id: &ThreadId) -> &ThreadMeta {
@@ -92,14 +57,8 @@ impl Screen {
     }
 
     pub(crate) fn rows(&self, thread_id: &ThreadId) -> Vec<&Row> {
-        let Some(timeline) = self.timelines.get(thread_id) else {
-            return Vec::new();
-        };
-        timeline
-            .ids
-            .iter()
-            .map(|id| timeline.rows.get(id).expect("an id has a row"))
-            .collect()
+        let timeline = self.timelines.get(thread_id);
+        timeline.into_iter().flat_map(Timeline::rows).collect()
     }
 
     pub(crate) fn bodies(&self, thread_id: &ThreadId) -> Vec<String> {

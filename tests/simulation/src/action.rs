@@ -143,6 +143,8 @@ pub enum Action {
         each_ms: u64,
         ms: u64,
     },
+    /// The stored messages cannot be read any more.
+    Damage { device: DeviceNo },
     /// The browser throws the database away.
     Evict { device: DeviceNo },
 
@@ -245,6 +247,7 @@ impl Action {
             Self::AbortWrites { .. } => "aborted writes",
             Self::CloseDatabase { .. } => "database closed",
             Self::SlowStorage { .. } => "slow storage",
+            Self::Damage { .. } => "damaged rows",
             Self::Evict { .. } => "storage evicted",
             Self::Cut { .. } => "no network",
             Self::Stall {

@@ -275,6 +275,7 @@ impl Swarm<'_> {
         let action = match (kind, self.rng.u8(0..4)) {
             (17, 0) => Action::Evict { device },
             (17, 1) => Action::CloseDatabase { device },
+            (20, 0) => Action::Damage { device },
             (17, _) => Action::Quota {
                 device,
                 writes: few,

@@ -118,6 +118,20 @@ impl Disk {
             && self.buckets.is_empty()
     }
 
+    /// Replaces the bytes of every row of the outbox by something that cannot be read.
+    pub fn damage_outbox(&mut self) {
+        for row in self.outbox.values_mut() {
+            *row = b"{\"from\":\"the future\"}".to_vec();
+        }
+    }
+
+    /// Cuts every bucket of messages in half.
+    pub fn damage_buckets(&mut self) {
+        for rows in self.buckets.values_mut() {
+            rows.truncate(rows.len() / 2);
+        }
+    }
+
     /// Deletes the database.
     pub fn clear(&mut self) {
         *self = Self::default();

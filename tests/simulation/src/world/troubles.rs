@@ -49,6 +49,7 @@ impl World {
             } => {
                 self.devices[*device].slow = (*each_ms, self.now + ms);
             }
+            Action::Damage { device } => self.devices[*device].disk.damage_buckets(),
             Action::Evict { device } => self.forget(*device),
             _ => {}
         }
