@@ -58,9 +58,11 @@ impl World {
         }
         let epoch = self.records.epoch().clone();
         for (thread_id, stored) in one.disk.threads() {
-            // A page that ends before its storage has done so is not told again.
+            // A page that ends before its storage has done so is not told again, and another tab
+            // may write what it had heard before.
             let heard = one.removed.get(&thread_id);
-            let is_heard = heard.is_some_and(|page| self.pages[*page].is_open);
+            let is_alone = |page: &usize| self.has_one_tab(device, self.pages[*page].tab);
+            let is_heard = heard.is_some_and(|page| self.pages[*page].is_open && is_alone(page));
             if is_heard && self.truths.len() == 1 {
                 let detail = format!("device {device} still stores {thread_id}");
                 return self.fail(Invariant::RemovedForgets, || detail);
@@ -230,10 +232,10 @@ impl World {
         }
     }
 
-    /// Whether a device only ever had one tab.
-    fn is_alone(&self, sent: &Sent) -> bool {
-        let mut pages = self.pages.iter().filter(|page| page.device == sent.device);
-        pages.all(|page| page.tab == self.pages[sent.page].tab)
+    /// Whether a device only ever had this tab.
+    fn has_one_tab(&self, device: usize, tab: usize) -> bool {
+        let mut pages = self.pages.iter().filter(|page| page.device == device);
+        pages.all(|page| page.tab == tab)
     }
 
     fn check_order(&mut self, earlier: &Sent, later: &Sent, index: usize) {
@@ -245,7 +247,7 @@ impl World {
         // Other tabs do not know of a message that only this page holds; its user was told
         // "memory".
         let is_before = if earlier.page == later.page {
-            earlier.is_safe() || self.is_alone(earlier)
+            earlier.is_safe() || self.has_one_tab(earlier.device, self.pages[earlier.page].tab)
         } else {
             earlier.safe_since.is_some_and(|since| since <= index) && later.is_safe()
         };

@@ -99,8 +99,9 @@ pub fn transmitted(world: &mut World, page: usize, link: Option<usize>, frame: &
         .take_while(|sent| sent.client_msg_id != key);
     let holder = before
         .filter(holds_up)
-        .find(|sent| !sent.is_discarded && !sent.is_forgotten);
-    let is_held = is_own && !world.setting.skip_failed;
+        .find(|sent| !sent.is_discarded && !sent.is_forgotten && !sent.is_unusual);
+    // In another history a message that failed may be somebody's stored one.
+    let is_held = is_own && !world.setting.skip_failed && world.truths.len() == 1;
     if let (ClientFrame::Send(_), Some(holder), true) = (frame, holder, is_held) {
         let detail = format!(
             "page {page} sends {key} though {:?} has failed",
