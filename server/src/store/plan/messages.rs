@@ -18,12 +18,7 @@ impl Planner {
         );
         let payload_hash = payload_hash(new);
         #[cfg(feature = "mutants")]
-        self.known.keys.retain(|_, key| match key {
-            Key::Stored(stored) if rejoinder_mutants::planted!(KeyWindow) => {
-                stored.sent_at.get() + 120_000 > self.now.get()
-            }
-            Key::Stored(_) | Key::Void => true,
-        });
+        self.forget_old_keys();
         // The key comes before everything else: whoever was removed since still learns the fate of
         // what they sent before.
         match self.known.keys.get(&name) {
@@ -31,17 +26,7 @@ impl Planner {
             Some(Key::Stored(stored)) if stored.payload_hash == payload_hash => {
                 let ack = ack(&new.thread_id, new.client_msg_id, stored, true);
                 #[cfg(feature = "mutants")]
-                let ack = match rejoinder_mutants::planted!(DuplicateNewTime) {
-                    true => Ack {
-                        sent_at: self.now,
-                        ..ack
-                    },
-                    false => ack,
-                };
-                #[cfg(feature = "mutants")]
-                if rejoinder_mutants::planted!(DuplicateBurnsRevision) {
-                    self.next_revision(&new.thread_id);
-                }
+                let ack = self.spoil_duplicate(ack);
                 let thread = self.known.threads.get(&new.thread_id);
                 return Outcome {
                     participants: thread.map(ThreadState::active).unwrap_or_default(),
@@ -92,6 +77,31 @@ impl Planner {
         });
         let publication = self.publication(&new.thread_id, changes, summary);
         Outcome::changed(answer, publication)
+    }
+
+    #[cfg(feature = "mutants")]
+    fn forget_old_keys(&mut self) {
+        let now = self.now.get();
+        self.known.keys.retain(|_, key| match key {
+            Key::Stored(stored) if rejoinder_mutants::planted!(KeyWindow) => {
+                stored.sent_at.get() + 120_000 > now
+            }
+            Key::Stored(_) | Key::Void => true,
+        });
+    }
+
+    #[cfg(feature = "mutants")]
+    fn spoil_duplicate(&mut self, ack: Ack) -> Ack {
+        if rejoinder_mutants::planted!(DuplicateBurnsRevision) {
+            self.next_revision(&ack.thread_id);
+        }
+        match rejoinder_mutants::planted!(DuplicateNewTime) {
+            true => Ack {
+                sent_at: self.now,
+                ..ack
+            },
+            false => ack,
+        }
     }
 
     /// Makes the message, with the next numbers of its thread.

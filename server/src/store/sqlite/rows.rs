@@ -232,14 +232,7 @@ pub(super) fn write(
                     message.deleted,
                 ])?;
             #[cfg(feature = "mutants")]
-            if rejoinder_mutants::planted!(HardDelete) {
-                connection.execute("DELETE FROM messages WHERE deleted", [])?;
-            }
-            #[cfg(feature = "mutants")]
-            if rejoinder_mutants::planted!(EditTouchesKey) {
-                let sql = "DELETE FROM keys WHERE server_msg_id = ?1";
-                connection.execute(sql, [message.server_msg_id.as_str()])?;
-            }
+            spoil(connection, message)?;
         }
         Write::VoidKey((thread_id, sender_id, client_msg_id)) => {
             connection
@@ -252,6 +245,19 @@ pub(super) fn write(
                     key_bytes(*client_msg_id)
                 ])?;
         }
+    }
+    Ok(())
+}
+
+/// What an edit must never do.
+#[cfg(feature = "mutants")]
+fn spoil(connection: &Connection, message: &Message) -> rusqlite::Result<()> {
+    if rejoinder_mutants::planted!(HardDelete) {
+        connection.execute("DELETE FROM messages WHERE deleted", [])?;
+    }
+    if rejoinder_mutants::planted!(EditTouchesKey) {
+        let sql = "DELETE FROM keys WHERE server_msg_id = ?1";
+        connection.execute(sql, [message.server_msg_id.as_str()])?;
     }
     Ok(())
 }
