@@ -239,7 +239,7 @@ impl World {
     }
 
     /// The gateway reads what has arrived, as far as it wants to.
-    fn read_up(&mut self, link: usize) {
+    pub(super) fn read_up(&mut self, link: usize) {
         loop {
             let (session, process) = (self.links[link].session, self.links[link].process);
             let may_read = self.process.as_ref().is_some_and(|one| {

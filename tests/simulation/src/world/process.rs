@@ -150,13 +150,19 @@ impl World {
         loop {
             let process = self.process.as_mut().filter(|one| one.number == number);
             let Some(process) = process.filter(|one| one.paused_until <= self.now) else {
-                return;
+                return; // It is over, or stands still again.
             };
             let Some(input) = process.waiting.pop_front() else {
-                return;
+                break;
             };
             self.handle(number, input);
         }
+        // Its sockets may be read before its timer fires.
+        let links = self.process.as_ref().map(|process| process.links.clone());
+        for link in links.unwrap_or_default().into_values() {
+            self.read_up(link);
+        }
+        self.set_tick();
     }
 
     /// Hands an input to a process, if it is still there.
@@ -345,10 +351,13 @@ impl World {
         let Some(process) = self.process.as_mut().filter(|one| one.number == number) else {
             return;
         };
-        if process.tick_at != Some(self.now) && process.paused_until <= self.now {
+        if process.tick_at != Some(self.now) {
             return;
         }
         process.tick_at = None;
+        if process.paused_until > self.now {
+            return; // It goes on with a new one.
+        }
         self.tell_gateway(number, Input::Tick);
         self.set_tick();
     }
