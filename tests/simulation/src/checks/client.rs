@@ -282,7 +282,7 @@ pub fn hears(world: &mut World, page: usize, input: &Input) {
             let device = world.pages[page].device;
             world.devices[device]
                 .removed
-                .insert(removed.thread_id, page);
+                .insert(removed.thread_id, (page, false));
         }
         _ => {}
     }

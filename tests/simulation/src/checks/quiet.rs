@@ -60,9 +60,11 @@ impl World {
         for (thread_id, stored) in one.disk.threads() {
             // A page that ends before its storage has done so is not told again, and another tab
             // may write what it had heard before.
-            let heard = one.removed.get(&thread_id);
-            let is_alone = |page: &usize| self.has_one_tab(device, self.pages[*page].tab);
-            let is_heard = heard.is_some_and(|page| self.pages[*page].is_open && is_alone(page));
+            let is_due = |(page, is_deleted): &(usize, bool)| {
+                let page = &self.pages[*page];
+                (*is_deleted || page.is_open) && self.has_one_tab(device, page.tab)
+            };
+            let is_heard = one.removed.get(&thread_id).is_some_and(is_due);
             if is_heard && self.truths.len() == 1 {
                 let detail = format!("device {device} still stores {thread_id}");
                 return self.fail(Invariant::RemovedForgets, || detail);

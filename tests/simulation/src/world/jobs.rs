@@ -114,6 +114,12 @@ impl World {
                     StoredResult::Failed(_) => self.coverage.see("state", "write failed"),
                     StoredResult::Committed { .. } => {}
                 }
+                if let (Write::RemoveThread { thread_id, .. }, StoredResult::Committed { .. }) =
+                    (&write, &written.result)
+                {
+                    let removed = &mut self.devices[device].removed;
+                    removed.insert(thread_id.clone(), (page, true));
+                }
                 client::written(self, page, &written);
                 let result = written.result;
                 Some(Input::Stored { write_id, result })

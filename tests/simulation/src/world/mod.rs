@@ -64,8 +64,9 @@ pub struct Device {
     pub disk: Disk,
     /// How far its wall clock is off, in milliseconds.
     pub wall_offset_ms: i64,
-    /// Threads that its user was removed from, and the page that heard of it.
-    pub removed: BTreeMap<ThreadId, usize>,
+    /// Threads that its user was removed from, the page that heard of it, and whether what was
+    /// stored was deleted.
+    pub removed: BTreeMap<ThreadId, (usize, bool)>,
     /// A write of its was not taken, so what is stored may be old.
     pub has_failed_write: bool,
     /// Its database was deleted or thrown away at some time.
