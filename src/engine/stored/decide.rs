@@ -200,11 +200,10 @@ fn history(write: &History, found: &Found) -> Result<Changes, Refused> {
         return Ok(Changes::default());
     };
     let abuts = last.sequence_number.next() == cursor.oldest;
-    if cursor.epoch != *epoch
-        || cursor.reset_count != *reset_count
-        || !abuts
-        || cursor.skipped_revision > *as_of
-    {
+    let is_old = cursor.skipped_revision > *as_of;
+    #[cfg(feature = "mutants")]
+    let is_old = is_old && !rejoinder_mutants::planted!(HistoryBelieved);
+    if cursor.epoch != *epoch || cursor.reset_count != *reset_count || !abuts || is_old {
         return Err(Refused);
     }
     cursor.oldest = first.sequence_number;

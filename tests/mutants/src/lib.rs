@@ -40,7 +40,7 @@ mutants! {
     AckBeforeCommit,
     /// A key is looked up without its sender: one user can take another's.
     KeyWithoutSender,
-    /// A key is forgotten after two minutes.
+    /// A key is forgotten after twenty seconds.
     KeyWindow,
     /// A duplicate takes the next revision, and burns it.
     DuplicateBurnsRevision,

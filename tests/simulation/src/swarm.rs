@@ -436,12 +436,18 @@ impl Swarm<'_> {
             36 => {
                 // Older messages are on their way while they change.
                 self.at(at, Action::Import { thread, count: 60 });
-                let tab = self.rng.usize(0..TABS.len());
+                let device = TABS[tab];
+                self.at(at + 500, Action::Evict { device });
+                self.at(at + 500, Action::Reload { tab });
                 self.at(at + 500, Action::OpenTab { tab });
-                for wait in [0, 0, 1, 2] {
-                    self.at(at + 1_500, Action::LoadOlder { tab, thread });
-                    let which = self.rng.u32(..) & !3;
-                    self.at(at + 1_500 + wait, Action::Edit { thread, which });
+                let (each_ms, ms) = (100, 3_000);
+                self.at(at + 1_400, Action::SlowStore { each_ms, ms });
+                self.at(at + 1_500, Action::LoadOlder { tab, thread });
+                for _ in 0..4 {
+                    // One of the oldest.
+                    let which = self.rng.u32(45..65) * 4;
+                    let soon = at + 1_500 + self.rng.u64(0..150);
+                    self.at(soon, Action::Edit { thread, which });
                 }
             }
             34 => {

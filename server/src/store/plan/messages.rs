@@ -84,7 +84,7 @@ impl Planner {
         let now = self.now.get();
         self.known.keys.retain(|_, key| match key {
             Key::Stored(stored) if rejoinder_mutants::planted!(KeyWindow) => {
-                stored.sent_at.get() + 120_000 > now
+                stored.sent_at.get() + 20_000 > now
             }
             Key::Stored(_) | Key::Void => true,
         });

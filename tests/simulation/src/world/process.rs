@@ -327,9 +327,11 @@ impl World {
 
     fn store_wait(&mut self) -> u64 {
         let store_ms = self.setting.store_ms;
-        self.process
-            .as_mut()
-            .map_or(0, |process| delay(&mut process.rng, store_ms))
+        let is_slow = self.slow_store.1 > self.now;
+        let slow = if is_slow { self.slow_store.0 } else { 0 };
+        self.process.as_mut().map_or(0, |process| {
+            delay(&mut process.rng, store_ms) + process.rng.u64(0..=slow)
+        })
     }
 
     fn set_tick(&mut self) {
