@@ -40,8 +40,8 @@ const COMMANDS: &[(&str, &str, Command)] = &[
     ),
     (
         "test",
-        "run everything: lints, native tests, browser tests, the npm package",
-        Plain(test::run),
+        "run everything: lints, native tests, browser tests, the npm package; --full for more",
+        WithOptions(test::run),
     ),
     (
         "build",

@@ -52,6 +52,11 @@ pub(crate) fn seeds() -> Result<String, String> {
     ask(&["--seeds", SCHEDULES])
 }
 
+/// As many as take minutes, none of them among the first thousands.
+pub(crate) fn many_seeds() -> Result<String, String> {
+    ask(&["--start", SCHEDULES, "--seeds", "100000"])
+}
+
 /// Every mutant must be found.
 pub(crate) fn mutants() -> Result<String, String> {
     ask(&["--mutants", "--seeds", MUTANT_SCHEDULES])

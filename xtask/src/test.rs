@@ -3,7 +3,12 @@
 use crate::{browser_tests, e2e, install, npm, rust, sim, steps::Steps, tidy, wasm};
 
 /// Runs every step, also after one has failed, so that one run shows all there is to mend.
-pub(crate) fn run() -> Result<(), String> {
+pub(crate) fn run(options: &[String]) -> Result<(), String> {
+    let is_full = match options {
+        [] => false,
+        [option] if option == "--full" => true,
+        _ => return Err("cargo xtask test [--full]\n\n  --full   also what takes long".to_owned()),
+    };
     let mut steps = Steps::begin();
     steps.check("tidy: file lengths, who imports whom", tidy::run);
     steps.check("the WebAssembly target", install::wasm_target);
@@ -28,5 +33,8 @@ pub(crate) fn run() -> Result<(), String> {
     steps.tests("vitest", npm::test);
     steps.tests("the packed package in fresh apps", npm::test_packaging);
     steps.tests("two people in real browsers, end to end", e2e::run);
+    if is_full {
+        steps.check("the simulation: 100,000 schedules", sim::many_seeds);
+    }
     steps.finish()
 }
