@@ -357,9 +357,10 @@ impl Outbox {
     }
 
     /// A thread has caught up: returns what another tab must have discarded, for it did not come.
+    /// What is being cancelled from here as well waits for the gateway's word.
     pub(crate) fn elsewhere(&self, thread_id: &ThreadId) -> Vec<ClientMsgId> {
         self.of_thread(thread_id)
-            .filter(|entry| entry.flight == Flight::Elsewhere)
+            .filter(|entry| entry.flight == Flight::Elsewhere && !entry.record.cancel_wanted)
             .map(|entry| entry.record.client_msg_id)
             .collect()
     }
