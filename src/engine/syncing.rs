@@ -1,7 +1,7 @@
 //! Following a thread: pages, live changes, resets and older messages.
 
 use rejoinder_protocol::{
-    Change, ClientMsgId, HistoryPage, Live, Page, Reset, SequenceNumber, ThreadId,
+    Ack, Change, ClientMsgId, HistoryPage, Live, Page, Reset, SequenceNumber, ThreadId,
 };
 
 use super::Engine;
@@ -167,18 +167,26 @@ impl Engine {
             return Vec::new();
         };
         let mut settled = log.own_keys(&applied.messages);
-        let oldest = log.oldest;
-        let jumped = self.outbox.of_thread(thread_id).filter(|entry| {
-            entry
-                .ack
-                .as_ref()
-                .is_some_and(|ack| ack.sequence_number < oldest)
-        });
-        settled.extend(jumped.map(|entry| entry.record.client_msg_id));
+        settled.extend(self.acknowledged_below(thread_id, log.oldest));
         for client_msg_id in &settled {
             self.confirm_entry(*client_msg_id, effects);
         }
         settled
+    }
+
+    /// Returns own messages that are acknowledged and lie below a place: their changes will not
+    /// come again.
+    pub(super) fn acknowledged_below(
+        &self,
+        thread_id: &ThreadId,
+        oldest: SequenceNumber,
+    ) -> Vec<ClientMsgId> {
+        let is_below = |ack: &Ack| ack.sequence_number < oldest;
+        self.outbox
+            .of_thread(thread_id)
+            .filter(|entry| entry.ack.as_ref().is_some_and(is_below))
+            .map(|entry| entry.record.client_msg_id)
+            .collect()
     }
 
     /// A page or change moved the cursor.

@@ -134,7 +134,10 @@ impl Engine {
         let epoch = log.cursor.as_ref().map(|cursor| cursor.epoch.clone());
         let is_reload = std::mem::replace(&mut thread.is_reloading, false);
         let keys: Vec<_> = log.rows().map(|held| held.message.clone()).collect();
-        let own = log.own_keys(&keys);
+        let mut own = log.own_keys(&keys);
+        // The acknowledgements that we hold are of the last welcome's history.
+        let is_same = epoch.is_some() && epoch == self.storage.epoch;
+        let oldest = log.oldest;
         thread
             .shown
             .touched
@@ -149,6 +152,9 @@ impl Engine {
             thread.subscription = before;
         }
         thread.touch_list();
+        if is_same {
+            own.extend(self.acknowledged_below(thread_id, oldest));
+        }
         let known: Vec<_> = own
             .into_iter()
             .filter(|id| self.outbox.get(*id).is_some())
