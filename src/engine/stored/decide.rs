@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 
-use rejoinder_protocol::{Message, Participant, Revision, SequenceNumber};
+use rejoinder_protocol::{Message, Participant, SequenceNumber};
 
 use super::entries::{discard, enqueue, keys_of, mark_attempted, set_failed};
 use super::record::{CursorRecord, SCHEMA_LEVEL, bucket_of, from_bytes, merge_message, to_bytes};
@@ -250,7 +250,8 @@ fn reset(write: &Reset, found: &Found) -> Result<Changes, Refused> {
         newest: messages
             .last()
             .map_or(SequenceNumber::ZERO, |row| row.sequence_number),
-        skipped_revision: Revision::ZERO,
+        // Older messages that somebody read before this window may lack what it jumped over.
+        skipped_revision: *head,
     };
     let empty = Found::default();
     Ok(Changes {

@@ -53,7 +53,8 @@ invariants! {
     OnlyMembersWrite "S8",
     /// Nothing that happened after a removal is told to whoever was removed.
     OnlyMembersRead "S9",
-    /// The changes told to a subscription rise by one, and pages abut, unless a reset comes before.
+    /// The changes told to a subscription rise by one, and no page leaves one out, unless a reset
+    /// comes before.
     ToldWithoutHole "S10",
     /// A page holds at most 200 changes and 256 KiB and moves on, unless one object is longer.
     PagesAreBounded "S12",

@@ -34,6 +34,8 @@ pub struct Sent {
     pub has_failed: bool,
     /// The user asked to take it back.
     pub is_discarded: bool,
+    /// Which page said the last word on that.
+    pub told_by: Option<usize>,
     /// What the last word on that was.
     pub outcome: Option<DiscardOutcome>,
     /// The device forgot everything: its storage was thrown away, or the user logged out.

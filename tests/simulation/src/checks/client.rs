@@ -116,6 +116,7 @@ fn discarded(world: &mut World, page: usize, key: ClientMsgId, outcome: DiscardO
     let (user_id, device) = (world.pages[page].user_id.clone(), world.pages[page].device);
     if outcome != DiscardOutcome::MaybeSent && outcome != DiscardOutcome::Unknown {
         world.ledger.update(&user_id, key, device, |sent, _| {
+            sent.told_by = Some(page);
             sent.outcome = Some(outcome)
         });
     }

@@ -211,7 +211,7 @@ impl World {
         let (body, key) = (&sent.body, format!("{key:?}"));
         let lame = &self.devices[sent.device].lame_pages;
         let is_excused = sent.is_unusual
-            || lame.iter().any(|page| *page != sent.page)
+            || lame.iter().any(|page| Some(*page) != sent.told_by)
             // The backup may lack that the key is void.
             || sent.outcome == Some(DiscardOutcome::Cancelled) && self.truths.len() > 1;
         if is_gone && is_stored && !is_excused {

@@ -149,6 +149,7 @@ impl World {
             is_failed: false,
             has_failed: false,
             is_discarded: false,
+            told_by: None,
             outcome: None,
             is_forgotten: false,
         });
