@@ -103,7 +103,7 @@ impl Engine {
         let mut known = Vec::new();
         for (order, record) in rows {
             let client_msg_id = record.client_msg_id;
-            if self.outbox.is_leaving(client_msg_id) {
+            if self.storage.is_deleting(client_msg_id) {
                 continue;
             }
             let thread_id = record.thread_id.clone();

@@ -23,7 +23,7 @@ impl Engine {
         if entry.is_discarding || entry.record.cancel_wanted {
             return;
         }
-        if !matches!(entry.saved, Saved::Memory | Saved::Stranded) && is_on {
+        if entry.saved != Saved::Memory && is_on {
             entry.is_discarding = true;
             let write = Write::Discard { client_msg_id };
             self.persist(PendingWrite::Discard(client_msg_id), write, effects);

@@ -1,6 +1,6 @@
 //! Messages that are not yet part of the log, in the order of sending.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use rejoinder_protocol::{Ack, ClientMsgId, ThreadId};
 
@@ -18,8 +18,6 @@ pub(crate) enum Saved {
     Late,
     /// It is.
     Disk,
-    /// It is, but storage works no more: nobody can note that it is being sent.
-    Stranded,
     /// It is not and will not be.
     Memory,
 }
@@ -90,7 +88,7 @@ impl Entry {
         match self.saved {
             Saved::Writing { .. } => None,
             Saved::Late | Saved::Memory => Some(Durability::Memory),
-            Saved::Disk | Saved::Stranded => Some(Durability::Disk),
+            Saved::Disk => Some(Durability::Disk),
         }
     }
 
@@ -103,7 +101,7 @@ impl Entry {
         match self.saved {
             Saved::Writing { .. } => false,
             Saved::Late | Saved::Disk => self.record.attempted,
-            Saved::Stranded | Saved::Memory => true,
+            Saved::Memory => true,
         }
     }
 }
@@ -131,8 +129,6 @@ pub(crate) struct Outbox {
     /// All rows of storage up to this one were read once.
     seen: OrderNumber,
     pauses: BTreeMap<ThreadId, Pause>,
-    /// Rows whose deletion was asked for: what storage still tells of them is old.
-    leaving: BTreeSet<ClientMsgId>,
 }
 
 impl Outbox {
@@ -158,22 +154,6 @@ impl Outbox {
         self.entries
             .iter_mut()
             .find(|entry| entry.record.client_msg_id == client_msg_id)
-    }
-
-    /// The deletion of these rows is asked for.
-    pub(crate) fn leave(&mut self, client_msg_ids: &[ClientMsgId]) {
-        self.leaving.extend(client_msg_ids);
-    }
-
-    /// The deletion of these rows was done, or will not be.
-    pub(crate) fn left(&mut self, client_msg_ids: &[ClientMsgId]) {
-        for client_msg_id in client_msg_ids {
-            self.leaving.remove(client_msg_id);
-        }
-    }
-
-    pub(crate) fn is_leaving(&self, client_msg_id: ClientMsgId) -> bool {
-        self.leaving.contains(&client_msg_id)
     }
 
     pub(crate) fn seen(&self) -> OrderNumber {
@@ -347,13 +327,6 @@ impl Outbox {
             }
         }
         self.pauses.clear();
-    }
-
-    /// Storage works no more: what it holds leaves without its help.
-    pub(crate) fn strand(&mut self) {
-        for entry in self.iter_mut().filter(|entry| entry.saved == Saved::Disk) {
-            entry.saved = Saved::Stranded;
-        }
     }
 
     /// A thread has caught up: returns what another tab must have discarded, for it did not come.

@@ -144,14 +144,15 @@ impl Engine {
         if live.is_congested {
             return;
         }
-        if !self.storage.is_on() {
-            self.outbox.strand();
-        }
         let now = self.clock.now.monotonic;
         self.pump_cancels(effects);
         for thread_id in self.outbox.thread_ids() {
             match self.outbox.next(&thread_id, now, self.config.skip_failed) {
                 Some(Next::Transmit(client_msg_id)) => self.transmit_entry(client_msg_id, effects),
+                // Storage works no more: what it holds leaves without its help.
+                Some(Next::Mark(client_msg_id)) if !self.storage.is_on() => {
+                    self.transmit_entry(client_msg_id, effects);
+                }
                 Some(Next::Mark(client_msg_id)) => {
                     if let Some(entry) = self.outbox.get_mut(client_msg_id) {
                         entry.flight = Flight::Marking;

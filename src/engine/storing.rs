@@ -63,6 +63,13 @@ impl Storage {
         self.is_on() && !self.is_cache_off
     }
 
+    /// Whether the deletion of a row was asked for and not answered: what storage still tells of it
+    /// is old.
+    pub(super) fn is_deleting(&self, client_msg_id: ClientMsgId) -> bool {
+        let mut writes = self.pending.values();
+        writes.any(|(_, deleted)| deleted.contains(&client_msg_id))
+    }
+
     /// Returns when the outbox is to be read again, on a live connection.
     pub(crate) fn next_deadline(&self) -> Option<Millis> {
         let is_due = self.is_on() && self.boot == Boot::Done && !self.is_loading;
@@ -82,10 +89,8 @@ impl Engine {
         }
         self.storage.last_write.0 += 1;
         let write_id = self.storage.last_write;
-        let leaving = write.deleted_rows();
-        self.outbox.leave(leaving);
-        let pending = (pending, leaving.to_vec());
-        self.storage.pending.insert(write_id, pending);
+        let deleted = write.deleted_rows().to_vec();
+        self.storage.pending.insert(write_id, (pending, deleted));
         effects.push(Effect::Persist { write_id, write });
     }
 
@@ -251,10 +256,9 @@ impl Engine {
         result: StoredResult,
         effects: &mut Vec<Effect>,
     ) {
-        let Some((pending, left)) = self.storage.pending.remove(&write_id) else {
+        let Some((pending, _)) = self.storage.pending.remove(&write_id) else {
             return;
         };
-        self.outbox.left(&left);
         match result {
             StoredResult::Committed { answer, added } => {
                 self.committed(pending, answer, added, effects);
@@ -358,7 +362,6 @@ impl Engine {
             }
             PendingWrite::Mark(client_msg_id) => {
                 if let Some(entry) = self.outbox.get_mut(client_msg_id) {
-                    entry.saved = Saved::Stranded;
                     entry.flight = Flight::Waiting;
                 }
                 self.storage_failed(failure);
