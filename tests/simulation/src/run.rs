@@ -2,7 +2,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use rejoinder::engine::{AppInput, ConnectionState, Delivery};
+use rejoinder::engine::{AppInput, ConnectionState};
 
 use crate::coverage::Coverage;
 use crate::invariant::{Invariant, Violation};
@@ -138,17 +138,18 @@ fn wait(world: &mut World, schedule: &Schedule, ms: u64) {
             if !world.pages[page].is_open {
                 continue;
             }
-            let connection = world.pages[page].screen.connection.as_ref();
-            let has_ended = connection.is_some_and(|connection| {
-                use ConnectionState::{AuthRequired, Stopped, WrongUser};
-                matches!(connection.state, AuthRequired | Stopped | WrongUser)
-            });
+            let has_ended = matches!(
+                world.pages[page].screen.state(),
+                Some(
+                    ConnectionState::AuthRequired
+                        | ConnectionState::Stopped
+                        | ConnectionState::WrongUser
+                )
+            );
             if has_ended {
                 world.app(page, AppInput::Connect);
             }
-            let waiting = world.pages[page].screen.waiting();
-            let failed = waiting.filter(|row| matches!(row.delivery, Delivery::Failed { .. }));
-            for key in failed.map(|row| row.client_msg_id).collect::<Vec<_>>() {
+            for key in world.pages[page].screen.failed() {
                 // Those behind it may fail as well: there is more to do soon.
                 pause_ms = GLANCE_MS;
                 world.discard(page, key);

@@ -74,7 +74,7 @@ fn settled(world: &mut World, page: usize, key: ClientMsgId, result: &SendResult
 }
 
 fn is_safe(world: &World, device: usize, user_id: &UserId, key: ClientMsgId) -> bool {
-    let rows = world.devices[device].disk.outbox();
+    let rows = world.devices[device].disk.load_outbox().entries;
     rows.iter().any(|(_, row)| row.client_msg_id == key)
         || is_known(world, user_id, key)
         || world.ledger.is_discarded(user_id, key)
@@ -352,11 +352,7 @@ pub fn written(world: &mut World, page: usize, written: &Written) {
 /// An engine has taken a step.
 pub fn after_step(world: &mut World, page: usize) {
     let one = &world.pages[page];
-    let state = one
-        .screen
-        .connection
-        .as_ref()
-        .map(|connection| connection.state);
+    let state = one.screen.state();
     let wants = matches!(
         state,
         Some(ConnectionState::Connecting | ConnectionState::Waiting)

@@ -19,11 +19,7 @@ impl World {
     pub fn check_connected(&mut self) {
         for page in self.open_pages() {
             let one = &self.pages[page];
-            let state = one
-                .screen
-                .connection
-                .as_ref()
-                .map(|connection| connection.state);
+            let state = one.screen.state();
             if one.wants_connection && state != Some(ConnectionState::Connected) {
                 let detail = format!("page {page} is {state:?}: {:?}", one.screen.connection);
                 self.fail(Invariant::EverybodyConnects, || detail);
@@ -155,11 +151,7 @@ impl World {
             }
             let is_connected = |page: &usize| {
                 let one = &self.pages[*page];
-                let state = one
-                    .screen
-                    .connection
-                    .as_ref()
-                    .map(|connection| connection.state);
+                let state = one.screen.state();
                 one.user_id == partner.user_id && state == Some(ConnectionState::Connected)
             };
             let is_online = self.open_pages().iter().any(is_connected);

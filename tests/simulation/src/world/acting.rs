@@ -1,7 +1,7 @@
 //! How an action happens in the world. What makes no sense at its moment does nothing, so a
 //! schedule stays a schedule whatever is left out of it.
 
-use rejoinder::engine::{AppInput, Delivery, Input, Lifecycle};
+use rejoinder::engine::{AppInput, Input, Lifecycle};
 use rejoinder_gateway::core::{Input as GatewayInput, RequestId};
 use rejoinder_gateway::store::{Command, NewMessage};
 use rejoinder_protocol::{ClientMsgId, ThreadId, UserId};
@@ -63,26 +63,12 @@ impl World {
             Action::Delete { thread, which } => self.act_on_message(*thread, *which, true),
             Action::Remove { thread, who } => self.act_remove(*thread, *who),
             Action::Import { thread, count } => self.act_import(*thread, *count),
-            Action::Cut { .. }
-            | Action::Stall { .. }
-            | Action::HangUp { .. }
-            | Action::Truncate { .. }
-            | Action::Flap { .. }
-            | Action::Portal { .. }
-            | Action::Lag { .. }
-            | Action::NoToken { .. }
-            | Action::SlowToken { .. }
-            | Action::WrongToken { .. } => self.act_network(action),
-            Action::Kill { .. }
-            | Action::KillAfter { .. }
-            | Action::Drain { .. }
-            | Action::Pause { .. }
-            | Action::Restore { .. }
-            | Action::StoreBusy { .. }
-            | Action::StoreUnknown { .. }
-            | Action::ReadsFail { .. }
-            | Action::SlowStore { .. } => self.act_gateway(action),
-            _ => self.act_device(action),
+            _ => {
+                // Each takes what is its own.
+                self.act_device(action);
+                self.act_network(action);
+                self.act_gateway(action);
+            }
         }
     }
 
@@ -196,9 +182,7 @@ impl World {
         let Some(page) = self.awake_page(tab) else {
             return;
         };
-        let rows = self.pages[page].screen.waiting();
-        let failed = rows.filter(|row| matches!(row.delivery, Delivery::Failed { .. }));
-        for client_msg_id in failed.map(|row| row.client_msg_id).collect::<Vec<_>>() {
+        for client_msg_id in self.pages[page].screen.failed() {
             let (user_id, device) = (self.pages[page].user_id.clone(), self.pages[page].device);
             let retried = |sent: &mut Sent, _| sent.is_failed = false;
             self.ledger.update(&user_id, client_msg_id, device, retried);

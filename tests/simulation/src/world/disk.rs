@@ -57,24 +57,14 @@ pub struct StoredThread {
 }
 
 impl Disk {
-    /// Returns the outbox.
-    pub fn outbox(&self) -> Vec<(OrderNumber, EntryRecord)> {
-        let rows: Vec<_> = self
-            .outbox
-            .iter()
-            .map(|(key, row)| (*key, row.clone()))
-            .collect();
-        load_outbox(&rows).0
+    fn outbox_rows(&self) -> Vec<(u64, Vec<u8>)> {
+        let rows = self.outbox.iter();
+        rows.map(|(key, row)| (*key, row.clone())).collect()
     }
 
     /// Answers `LoadOutbox`.
     pub fn load_outbox(&self) -> OutboxLoad {
-        let rows: Vec<_> = self
-            .outbox
-            .iter()
-            .map(|(key, row)| (*key, row.clone()))
-            .collect();
-        let (entries, unreadable) = load_outbox(&rows);
+        let (entries, unreadable) = load_outbox(&self.outbox_rows());
         OutboxLoad {
             entries,
             unreadable,
@@ -154,11 +144,7 @@ impl Disk {
         let needs = needs(write);
         let mut found = Found::default();
         if needs.outbox {
-            found.outbox = self
-                .outbox
-                .iter()
-                .map(|(key, row)| (*key, row.clone()))
-                .collect();
+            found.outbox = self.outbox_rows();
         }
         if let Some(thread_id) = &needs.thread {
             found.cursor = self.cursors.get(thread_id).cloned();

@@ -67,6 +67,10 @@ impl World {
         let device = self.pages[page].device;
         let is_closed = self.pages[page].is_database_closed;
         self.trace.note(|| format!("page {page} storage {job:?}"));
+        let disk = match is_closed {
+            true => Err(StorageFailure::Closed),
+            false => Ok(&self.devices[device].disk),
+        };
         match job {
             Job::Delete => {
                 self.forget(device);
@@ -76,22 +80,9 @@ impl World {
                 client::deleted(self, page);
                 None
             }
-            Job::LoadOutbox => {
-                let disk = &self.devices[device].disk;
-                let closed = Err(StorageFailure::Closed);
-                Some(Input::OutboxLoaded(if is_closed {
-                    closed
-                } else {
-                    Ok(disk.load_outbox())
-                }))
-            }
+            Job::LoadOutbox => Some(Input::OutboxLoaded(disk.map(|disk| disk.load_outbox()))),
             Job::LoadThread(thread_id, before) => {
-                let disk = &self.devices[device].disk;
-                let result = if is_closed {
-                    Err(StorageFailure::Closed)
-                } else {
-                    Ok(disk.load_thread(&thread_id, before))
-                };
+                let result = disk.map(|disk| disk.load_thread(&thread_id, before));
                 Some(Input::ThreadLoaded {
                     thread_id,
                     before,

@@ -291,20 +291,13 @@ impl World {
             }
             self.check(wrong);
         }
-        match &result {
-            Ok(_) => {}
-            Err(error) => {
-                let unknown = stored.is_some();
-                self.coverage.see(
-                    "state",
-                    if unknown {
-                        "commit unknown"
-                    } else {
-                        "commit failed"
-                    },
-                );
-                self.trace.note(|| format!("the gateway is told: {error}"));
-            }
+        if let Err(error) = &result {
+            let state = match stored {
+                Some(_) => "commit unknown",
+                None => "commit failed",
+            };
+            self.coverage.see("state", state);
+            self.trace.note(|| format!("the gateway is told: {error}"));
         }
         let wait = self.store_wait();
         self.queue.push(

@@ -3,8 +3,10 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use rejoinder::engine::{ConnectionNotice, Delivery, Row, ThreadDelta, ThreadMeta};
-use rejoinder_protocol::ThreadId;
+use rejoinder::engine::{
+    ConnectionNotice, ConnectionState, Delivery, Row, ThreadDelta, ThreadMeta,
+};
+use rejoinder_protocol::{ClientMsgId, ThreadId};
 
 /// One thread as it is shown.
 #[derive(Debug, Default)]
@@ -75,6 +77,19 @@ pub struct Screen {
 }
 
 impl Screen {
+    /// Returns where the connection stands, once that was told.
+    pub fn state(&self) -> Option<ConnectionState> {
+        self.connection.as_ref().map(|connection| connection.state)
+    }
+
+    /// Returns the messages that have failed.
+    pub fn failed(&self) -> Vec<ClientMsgId> {
+        let failed = self
+            .waiting()
+            .filter(|row| matches!(row.delivery, Delivery::Failed { .. }));
+        failed.map(|row| row.client_msg_id).collect()
+    }
+
     /// Returns the messages that wait or have failed, of all threads.
     pub fn waiting(&self) -> impl Iterator<Item = &Row> {
         let rows = self.threads.values().flat_map(Timeline::rows);
