@@ -2,8 +2,8 @@
 
 use rejoinder::engine::AppInput;
 
-use super::World;
 use super::queue::Event;
+use super::{Slow, World};
 
 impl World {
     /// Mends everything that was wrong, and lets everybody come back.
@@ -15,14 +15,14 @@ impl World {
             self.tabs[tab].throttled_until = 0;
         }
         for device in &mut self.devices {
-            device.slow = (0, 0);
+            device.slow = Slow::default();
             device.disk.quota = 0;
             device.disk.aborts = 0;
         }
         self.records.busy = 0;
         self.records.unknown.clear();
         self.records.failing_reads = 0;
-        self.slow_store = (0, 0);
+        self.slow_store = Slow::default();
         self.setting.token_ms = None;
         if let Some(process) = self.process.as_mut() {
             process.kill_after = None;

@@ -38,10 +38,7 @@ impl World {
         }
         one.is_storage_busy = true;
         let device = &mut self.devices[one.device];
-        let mut wait = delay(&mut device.rng, self.setting.storage_ms);
-        if device.slow.1 > self.now {
-            wait += device.slow.0;
-        }
+        let wait = delay(&mut device.rng, self.setting.storage_ms) + device.slow.at(self.now);
         self.queue.push(self.now + wait, Event::Storage(page));
     }
 

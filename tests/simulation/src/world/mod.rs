@@ -55,6 +55,20 @@ pub enum FaultAt {
     Write(u64),
 }
 
+/// Something takes longer, until a moment; both in virtual milliseconds.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Slow {
+    each_ms: u64,
+    until: u64,
+}
+
+impl Slow {
+    /// How much longer it takes at a moment.
+    pub fn at(self, now: u64) -> u64 {
+        if self.until > now { self.each_ms } else { 0 }
+    }
+}
+
 /// A browser profile of one user.
 #[derive(Debug)]
 pub struct Device {
@@ -74,8 +88,8 @@ pub struct Device {
     /// Pages whose storage has failed them. They may send what another tab discards, for nobody
     /// can tell them.
     pub lame_pages: BTreeSet<usize>,
-    /// Each storage job takes so long, until then.
-    pub slow: (u64, u64),
+    /// Its storage is slow.
+    pub slow: Slow,
     rng: Rng,
 }
 
@@ -141,8 +155,8 @@ pub struct World {
     void_processes: u64,
     starts_at: Option<u64>,
     keys: u64,
-    /// Each store transaction takes so long, until then.
-    slow_store: (u64, u64),
+    /// The gateway's store is slow.
+    slow_store: Slow,
 }
 
 impl World {
@@ -158,7 +172,7 @@ impl World {
             has_failed_write: false,
             has_forgotten: false,
             lame_pages: BTreeSet::new(),
-            slow: (0, 0),
+            slow: Slow::default(),
             rng: stream(seed, "device", number as u64),
         });
         let tabs = TABS.iter().enumerate().map(|(number, device)| Tab {
@@ -194,7 +208,7 @@ impl World {
             void_processes: 0,
             starts_at: None,
             keys: 0,
-            slow_store: (0, 0),
+            slow_store: Slow::default(),
         };
         world
             .truths
@@ -238,8 +252,7 @@ impl World {
             Event::Storage(page) => self.do_storage_job(page),
             Event::Page(page, input) => self.tell_page(page, input),
             Event::Dial(page, attempt) => self.dial(page, attempt),
-            Event::Up(link) => self.arrive_up(link),
-            Event::Down(link) => self.arrive_down(link),
+            Event::Arrive(link, way) => self.arrive(link, way),
             Event::Pump(link) => self.pump(link),
             Event::Reset(link) => {
                 if !self.is_mended {

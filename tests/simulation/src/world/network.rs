@@ -8,8 +8,8 @@ use rejoinder::engine::{Attempt, Input};
 use rejoinder_gateway::core::{Input as GatewayInput, SessionKey};
 use rejoinder_protocol::{ClientFrame, CloseCode, decode_client_frame, encode};
 
-use super::World;
 use super::queue::Event;
+use super::{Slow, World};
 use crate::action::Ending;
 use crate::checks::wire;
 use crate::random::{delay, stream};
@@ -32,7 +32,7 @@ pub struct Surroundings {
     /// Something else answers.
     pub portal_until: u64,
     /// It usually takes at most so long.
-    pub lag: (u64, u64),
+    pub lag: Slow,
     /// There is no token.
     pub no_token_until: u64,
     /// A token comes too late.
@@ -49,7 +49,7 @@ impl Surroundings {
             cut_until: 0,
             flap_until: 0,
             portal_until: 0,
-            lag: (0, 0),
+            lag: Slow::default(),
             no_token_until: 0,
             slow_token_until: 0,
             wrong_token_until: 0,
@@ -68,6 +68,15 @@ impl Surroundings {
 enum Item {
     Text(Arc<str>),
     Close(u16),
+}
+
+/// A direction of a connection.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Way {
+    /// To the gateway.
+    Up,
+    /// To the page.
+    Down,
 }
 
 /// One direction of a connection. What goes in comes out in order, or not at all.
@@ -105,6 +114,15 @@ pub struct Link {
     rng: Rng,
 }
 
+impl Link {
+    fn pipe(&mut self, way: Way) -> &mut Pipe {
+        match way {
+            Way::Up => &mut self.up,
+            Way::Down => &mut self.down,
+        }
+    }
+}
+
 impl World {
     pub(super) fn open_socket(&mut self, page: usize, attempt: Attempt) {
         let tab = self.pages[page].tab;
@@ -126,7 +144,7 @@ impl World {
         self.pages[page].dialing = None;
         let around = &mut self.tabs[tab].around;
         let wait = 1 + delay(&mut around.rng, self.setting.network_ms);
-        let lag = if around.lag.1 > now { around.lag.0 } else { 0 };
+        let lag = around.lag.at(now);
         if around.portal_until > now {
             let text = "<html>Please log in to the hotel".to_owned();
             self.queue.push(
@@ -194,38 +212,36 @@ impl World {
             return;
         };
         let text: Arc<str> = encode(frame).into();
-        self.send_up(link, Item::Text(text));
+        self.put(link, Way::Up, Item::Text(text));
     }
 
-    fn send_up(&mut self, link: usize, item: Item) {
+    fn put(&mut self, link: usize, way: Way, item: Item) {
+        let now = self.now;
         let one = &mut self.links[link];
-        if let Some(at) = one
-            .up
-            .put(self.now, item, delay(&mut one.rng, one.usual_ms))
-        {
-            self.queue.push(at, Event::Up(link));
+        let delay_ms = delay(&mut one.rng, one.usual_ms);
+        if let Some(at) = one.pipe(way).put(now, item, delay_ms) {
+            self.queue.push(at, Event::Arrive(link, way));
         }
     }
 
-    fn send_down(&mut self, link: usize, item: Item) {
-        let one = &mut self.links[link];
-        if let Some(at) = one
-            .down
-            .put(self.now, item, delay(&mut one.rng, one.usual_ms))
-        {
-            self.queue.push(at, Event::Down(link));
+    /// The first thing in a pipe comes out, unless it is stalled.
+    pub(super) fn arrive(&mut self, link: usize, way: Way) {
+        let pipe = self.links[link].pipe(way);
+        if pipe.stalled_until > self.now {
+            let at = pipe.stalled_until;
+            return self.queue.push(at, Event::Arrive(link, way));
         }
-    }
-
-    pub(super) fn arrive_up(&mut self, link: usize) {
-        let one = &mut self.links[link];
-        if one.up.stalled_until > self.now {
-            self.queue.push(one.up.stalled_until, Event::Up(link));
-            return;
-        }
-        let Some(item) = one.up.take() else {
+        let Some(item) = pipe.take() else {
             return;
         };
+        match way {
+            Way::Up => self.arrive_up(link, item),
+            Way::Down => self.arrive_down(link, item),
+        }
+    }
+
+    fn arrive_up(&mut self, link: usize, item: Item) {
+        let one = &mut self.links[link];
         if !one.is_open_there {
             return;
         }
@@ -269,15 +285,8 @@ impl World {
         }
     }
 
-    pub(super) fn arrive_down(&mut self, link: usize) {
+    fn arrive_down(&mut self, link: usize, item: Item) {
         let one = &mut self.links[link];
-        if one.down.stalled_until > self.now {
-            self.queue.push(one.down.stalled_until, Event::Down(link));
-            return;
-        }
-        let Some(item) = one.down.take() else {
-            return;
-        };
         let (page, attempt) = (one.page, one.attempt);
         match item {
             // A page that closed the socket may still find frames in its queue.
@@ -317,7 +326,7 @@ impl World {
     /// The page's side of a connection is over; what was on its way may still arrive.
     pub(super) fn leave_link(&mut self, link: usize) {
         self.links[link].is_open_here = false;
-        self.send_up(link, Item::Close(NO_CLOSE_CODE));
+        self.put(link, Way::Up, Item::Close(NO_CLOSE_CODE));
     }
 
     /// The gateway's side of a connection is over.
@@ -338,14 +347,14 @@ impl World {
             pipe.stalled_until = 0;
             pipe.is_dead = false;
         }
-        self.send_up(link, Item::Close(NO_CLOSE_CODE));
-        self.send_down(link, Item::Close(NO_CLOSE_CODE));
+        self.put(link, Way::Up, Item::Close(NO_CLOSE_CODE));
+        self.put(link, Way::Down, Item::Close(NO_CLOSE_CODE));
     }
 
     /// A proxy ends a connection with a code.
     pub(super) fn hang_up(&mut self, link: usize, code: u16) {
-        self.send_up(link, Item::Close(code));
-        self.send_down(link, Item::Close(code));
+        self.put(link, Way::Up, Item::Close(code));
+        self.put(link, Way::Down, Item::Close(code));
     }
 
     /// A connection stalls.
@@ -368,16 +377,15 @@ impl World {
     /// A stalled connection goes on. One that died stays dead: its ends must notice.
     pub(super) fn end_stall(&mut self, link: usize) {
         let now = self.now;
-        let one = &mut self.links[link];
-        if one.up.stalled_until > now {
-            one.up.stalled_until = now;
-            one.up.last_at = now;
-            (0..one.up.items.len()).for_each(|_| self.queue.push(now, Event::Up(link)));
-        }
-        if one.down.stalled_until > now {
-            one.down.stalled_until = now;
-            one.down.last_at = now;
-            (0..one.down.items.len()).for_each(|_| self.queue.push(now, Event::Down(link)));
+        for way in [Way::Up, Way::Down] {
+            let pipe = self.links[link].pipe(way);
+            if pipe.stalled_until > now {
+                pipe.stalled_until = now;
+                pipe.last_at = now;
+                for _ in 0..pipe.items.len() {
+                    self.queue.push(now, Event::Arrive(link, way));
+                }
+            }
         }
     }
 
@@ -386,7 +394,7 @@ impl World {
         for link in 0..self.links.len() {
             let one = &mut self.links[link];
             if one.process == process && std::mem::replace(&mut one.is_open_there, false) {
-                self.send_down(link, Item::Close(NO_CLOSE_CODE));
+                self.put(link, Way::Down, Item::Close(NO_CLOSE_CODE));
             }
         }
     }
@@ -428,7 +436,7 @@ impl World {
         };
         for text in batch.frames {
             wire::told(self, session, &text);
-            self.send_down(link, Item::Text(text));
+            self.put(link, Way::Down, Item::Text(text));
         }
         if let Some(code) = batch.close {
             self.say_goodbye(link, code);
@@ -440,7 +448,7 @@ impl World {
 
     fn say_goodbye(&mut self, link: usize, code: CloseCode) {
         self.coverage.see("close code", code.as_str());
-        self.send_down(link, Item::Close(code.number()));
+        self.put(link, Way::Down, Item::Close(code.number()));
         self.close_there(link);
     }
 }

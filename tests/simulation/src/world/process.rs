@@ -226,11 +226,7 @@ impl World {
 
     fn do_effect(&mut self, number: u64, effect: Effect) {
         let store_ms = self.setting.store_ms;
-        let slow = if self.slow_store.1 > self.now {
-            self.slow_store.0
-        } else {
-            0
-        };
+        let slow = self.slow_store.at(self.now);
         let Some(process) = self.process.as_mut() else {
             return;
         };
@@ -320,8 +316,7 @@ impl World {
 
     fn store_wait(&mut self) -> u64 {
         let store_ms = self.setting.store_ms;
-        let is_slow = self.slow_store.1 > self.now;
-        let slow = if is_slow { self.slow_store.0 } else { 0 };
+        let slow = self.slow_store.at(self.now);
         self.process.as_mut().map_or(0, |process| {
             delay(&mut process.rng, store_ms) + process.rng.u64(0..=slow)
         })

@@ -8,6 +8,8 @@ use rejoinder::engine::{Attempt, Input as PageInput};
 use rejoinder_gateway::core::{BatchId, Input as GatewayInput, ReadId};
 use rejoinder_gateway::store::{Command, Read};
 
+use super::network::Way;
+
 /// Something that will happen.
 #[derive(Debug)]
 pub(super) enum Event {
@@ -25,10 +27,8 @@ pub(super) enum Event {
     Page(usize, PageInput),
     /// A page's attempt reaches the other end.
     Dial(usize, Attempt),
-    /// The first thing in a connection's upward pipe arrives.
-    Up(usize),
-    /// The first thing in its downward pipe arrives.
-    Down(usize),
+    /// The first thing in a connection's pipe arrives.
+    Arrive(usize, Way),
     /// The gateway writes to a connection.
     Pump(usize),
     /// A stalled connection is reset.

@@ -1,6 +1,6 @@
 //! What goes wrong: with devices, networks and the gateway.
 
-use super::World;
+use super::{Slow, World};
 use crate::action::Action;
 
 impl World {
@@ -47,7 +47,8 @@ impl World {
                 each_ms,
                 ms,
             } => {
-                self.devices[*device].slow = (*each_ms, self.now + ms);
+                let (each_ms, until) = (*each_ms, self.now + ms);
+                self.devices[*device].slow = Slow { each_ms, until };
             }
             Action::Damage { device } => self.devices[*device].disk.damage_buckets(),
             Action::Evict { device } => self.forget(*device),
@@ -106,7 +107,12 @@ impl World {
             Action::Cut { .. } => around.cut_until = until,
             Action::Flap { .. } => around.flap_until = until,
             Action::Portal { .. } => around.portal_until = until,
-            Action::Lag { usual_ms, .. } => around.lag = (*usual_ms, until),
+            Action::Lag { usual_ms, .. } => {
+                around.lag = Slow {
+                    each_ms: *usual_ms,
+                    until,
+                }
+            }
             Action::NoToken { .. } => around.no_token_until = until,
             Action::SlowToken { .. } => around.slow_token_until = until,
             Action::WrongToken { .. } => around.wrong_token_until = until,
@@ -147,7 +153,10 @@ impl World {
             Action::StoreBusy { commits } => self.records.busy = *commits,
             Action::StoreUnknown { is_stored } => self.records.unknown.push_back(*is_stored),
             Action::ReadsFail { reads } => self.records.failing_reads = *reads,
-            Action::SlowStore { each_ms, ms } => self.slow_store = (*each_ms, self.now + ms),
+            Action::SlowStore { each_ms, ms } => {
+                let (each_ms, until) = (*each_ms, self.now + ms);
+                self.slow_store = Slow { each_ms, until };
+            }
             _ => {}
         }
     }
