@@ -17,29 +17,25 @@ pub(crate) fn format() -> Result<String, String> {
 }
 
 pub(crate) fn lint_native() -> Result<String, String> {
-    let deny = ["--all-targets", "--", "-D", "warnings"];
-    run(&mut command(
-        "cargo",
-        &[&["clippy"], OURS.as_slice(), &deny].concat(),
-    ))
+    lint(&OURS)
 }
 
 pub(crate) fn lint_simulation() -> Result<String, String> {
-    let package = ["clippy", "--package", "rejoinder-simulation"];
-    let deny = ["--all-targets", "--", "-D", "warnings"];
-    run(&mut command("cargo", &[package.as_slice(), &deny].concat()))
+    lint(&["--package", "rejoinder-simulation"])
 }
 
 pub(crate) fn lint_wasm() -> Result<String, String> {
-    let package = [
-        "clippy",
+    lint(&[
         "--package",
         "rejoinder",
         "--target",
         "wasm32-unknown-unknown",
-    ];
+    ])
+}
+
+fn lint(what: &[&str]) -> Result<String, String> {
     let deny = ["--all-targets", "--", "-D", "warnings"];
-    run(&mut command("cargo", &[package.as_slice(), &deny].concat()))
+    run(&mut command("cargo", &[&["clippy"], what, &deny].concat()))
 }
 
 pub(crate) fn document() -> Result<String, String> {

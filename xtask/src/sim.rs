@@ -38,7 +38,7 @@ pub(crate) fn run(options: &[String]) -> Result<(), String> {
 }
 
 /// Compiles the program.
-pub(crate) fn build() -> Result<String, String> {
+fn build() -> Result<String, String> {
     process::run(&mut command("cargo", &[&["build"], PROFILE].concat()))
 }
 

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use rejoinder::engine::{DiscardOutcome, Durability, SendResult};
+use rejoinder_gateway::store::plan::KeyName;
 use rejoinder_protocol::{ClientMsgId, ThreadId, UserId};
 
 use crate::action::DeviceNo;
@@ -43,6 +44,12 @@ pub struct Sent {
 }
 
 impl Sent {
+    /// Returns the full name of its key.
+    pub fn key_name(&self) -> KeyName {
+        let (thread_id, user_id) = (self.thread_id.clone(), self.user_id.clone());
+        (thread_id, user_id, self.client_msg_id)
+    }
+
     /// Whether the user was told that the end of the page does not matter.
     pub fn is_safe(&self) -> bool {
         let disk = SendResult::Taken {

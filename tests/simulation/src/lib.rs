@@ -17,6 +17,7 @@
 pub mod action;
 pub mod checks;
 pub mod coverage;
+pub mod days;
 pub mod invariant;
 pub mod ledger;
 pub mod random;

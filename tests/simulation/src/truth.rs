@@ -5,19 +5,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use rejoinder_gateway::store::plan::KeyName;
 use rejoinder_gateway::store::{Answer, Command, NewMessage, Outcome, dev_pair};
 use rejoinder_protocol::{
-    Ack, ClientMsgId, ErrorCode, Message, Object, Participant, ServerMsgId, ThreadId, UnixMillis,
-    UserId,
+    Ack, ErrorCode, Message, Object, Participant, ServerMsgId, ThreadId, UnixMillis, UserId,
 };
 
 use crate::invariant::Invariant;
 
 /// What is wrong, and which invariant says so.
 pub type Wrong = (Invariant, String);
-
-/// A key's full name.
-pub type KeyName = (ThreadId, UserId, ClientMsgId);
 
 /// What became of a key, for ever.
 #[derive(Clone, Debug, Eq, PartialEq)]

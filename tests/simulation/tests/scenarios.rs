@@ -1,7 +1,7 @@
 //! The scenarios, each with a crash before and after every effect and a full disk at every write.
 #![allow(clippy::unwrap_used, reason = "a test")]
 
-use rejoinder_simulation::scenario as day;
+use rejoinder_simulation::days as day;
 
 macro_rules! survives_everything {
     ($($name:ident: $scenario:expr,)+) => {

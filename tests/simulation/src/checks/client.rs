@@ -85,7 +85,7 @@ fn is_safe(world: &World, device: usize, user_id: &UserId, key: ClientMsgId) -> 
 fn is_known(world: &World, user_id: &UserId, key: ClientMsgId) -> bool {
     let calls = world.ledger.of_key(user_id, key);
     calls.iter().any(|sent| {
-        let name = (sent.thread_id.clone(), user_id.clone(), key);
+        let name = sent.key_name();
         world
             .truths
             .values()
@@ -96,7 +96,7 @@ fn is_known(world: &World, user_id: &UserId, key: ClientMsgId) -> bool {
 fn is_stored(world: &World, user_id: &UserId, key: ClientMsgId) -> bool {
     let calls = world.ledger.of_key(user_id, key);
     calls.iter().any(|sent| {
-        let name = (sent.thread_id.clone(), user_id.clone(), key);
+        let name = sent.key_name();
         let mut all = world.truths.values();
         all.any(|truth| matches!(truth.keys.get(&name), Some(Key::Stored { .. })))
     })
@@ -242,7 +242,7 @@ fn left(world: &mut World, page: usize, row: &Row) {
     }
     let calls = world.ledger.of_key(&user_id, key);
     let place = calls.first().and_then(|sent| {
-        let name = (sent.thread_id.clone(), user_id.clone(), key);
+        let name = sent.key_name();
         match world.truth().keys.get(&name) {
             Some(Key::Stored { ack, .. }) => Some((sent.thread_id.clone(), ack.sequence_number)),
             _ => None,

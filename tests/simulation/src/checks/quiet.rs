@@ -185,11 +185,7 @@ impl World {
     }
 
     fn check_fate(&mut self, sent: &Sent) {
-        let name = (
-            sent.thread_id.clone(),
-            sent.user_id.clone(),
-            sent.client_msg_id,
-        );
+        let name = sent.key_name();
         let key = self.truth().keys.get(&name);
         let is_stored = matches!(key, Some(Key::Stored { .. }));
         let was_ever = self
@@ -257,11 +253,7 @@ impl World {
             return;
         }
         let place = |sent: &Sent| {
-            let name = (
-                sent.thread_id.clone(),
-                sent.user_id.clone(),
-                sent.client_msg_id,
-            );
+            let name = sent.key_name();
             match self.truth().keys.get(&name) {
                 Some(Key::Stored { ack, body }) if *body == sent.body => {
                     Some(ack.sequence_number.get())
