@@ -13,7 +13,7 @@ use rejoinder_protocol::{
 };
 use uuid::Uuid;
 
-use super::{Answer, Command, Content, NewMessage, Outcome, Read, Sqlite, SqliteStore, Store};
+use super::{Answer, Command, Content, NewMessage, Outcome, Read, SqliteStore, Store};
 
 fn thread(id: &str) -> ThreadId {
     id.parse().unwrap()
@@ -23,7 +23,7 @@ fn user(id: &str) -> UserId {
     id.parse().unwrap()
 }
 
-fn epoch() -> Epoch {
+pub(super) fn epoch() -> Epoch {
     "e1".parse().unwrap()
 }
 
@@ -39,7 +39,7 @@ fn server_id(sender: &str, number: u128) -> ServerMsgId {
     format!("{sender}-{number}").parse().unwrap()
 }
 
-fn send(thread_id: &str, sender: &str, number: u128, body: &str) -> Command {
+pub(super) fn send(thread_id: &str, sender: &str, number: u128, body: &str) -> Command {
     Command::Send(NewMessage {
         thread_id: thread(thread_id),
         sender_id: user(sender),
@@ -59,7 +59,7 @@ fn id_of(thread_id: &str, sender: &str, number: u128) -> ServerMsgId {
 }
 
 /// `a|b`, made by its first use.
-const T: &str = "a|b";
+pub(super) const T: &str = "a|b";
 
 async fn run<S: Store>(store: &S, commands: &[Command]) -> Vec<Outcome> {
     let now = UnixMillis::try_from(1_000).unwrap();
@@ -72,14 +72,14 @@ async fn one<S: Store>(store: &S, command: Command) -> Outcome {
     run(store, &[command]).await.remove(0)
 }
 
-fn ack(outcome: &Outcome) -> Ack {
+pub(super) fn ack(outcome: &Outcome) -> Ack {
     match &outcome.answer {
         Answer::Stored(ack) => ack.clone(),
         other => panic!("not stored: {other:?}"),
     }
 }
 
-fn code(outcome: &Outcome) -> ErrorCode {
+pub(super) fn code(outcome: &Outcome) -> ErrorCode {
     match &outcome.answer {
         Answer::Refused(code) => *code,
         other => panic!("not refused: {other:?}"),
@@ -473,57 +473,3 @@ contract_of!(sqlite_in_a_file, {
     let path = folder.path().join("store.db");
     (SqliteStore::open(&path, &epoch()).unwrap(), folder)
 });
-
-#[test]
-fn a_poison_row_fails_alone() {
-    let mut sqlite = Sqlite::memory(&epoch()).unwrap();
-    let poison = "CREATE TRIGGER poison BEFORE INSERT ON messages WHEN NEW.body = 'poison' \
-                  BEGIN SELECT RAISE(ABORT, 'poison'); END";
-    sqlite.execute_for_test(poison);
-    let commands = [
-        send(T, "a", 1, "one"),
-        send(T, "a", 2, "poison"),
-        send(T, "b", 3, "two"),
-    ];
-    let applied = sqlite.apply(UnixMillis::default(), &commands).unwrap();
-    assert_eq!(ack(&applied.outcomes[0]).sequence_number.get(), 1);
-    assert_eq!(code(&applied.outcomes[1]), ErrorCode::Internal);
-    assert_eq!(ack(&applied.outcomes[2]).sequence_number.get(), 2);
-}
-
-#[test]
-fn a_file_keeps_everything_and_its_epoch() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("store.db");
-    let mut first = Sqlite::open(&path, &epoch()).unwrap();
-    let stored = first
-        .apply(UnixMillis::default(), &[send(T, "a", 1, "one")])
-        .unwrap();
-    drop(first);
-    let mut second = Sqlite::open(&path, &"fresh".parse().unwrap()).unwrap();
-    assert_eq!(*second.epoch(), epoch());
-    let again = second
-        .apply(UnixMillis::default(), &[send(T, "a", 1, "one")])
-        .unwrap();
-    let duplicate = Ack {
-        duplicate: true,
-        ..ack(&stored.outcomes[0])
-    };
-    assert_eq!(ack(&again.outcomes[0]), duplicate);
-}
-
-#[test]
-fn another_history_executes_nothing_once_and_then_goes_on() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("store.db");
-    let mut gateway = Sqlite::open(&path, &epoch()).unwrap();
-    let mut operator = Sqlite::open(&path, &epoch()).unwrap();
-    let other: Epoch = "other".parse().unwrap();
-    operator.rotate_epoch(other.clone()).unwrap();
-    let asked = [send(T, "a", 1, "one")];
-    let refused = gateway.apply(UnixMillis::default(), &asked).unwrap();
-    assert_eq!(refused.epoch, other);
-    assert_eq!(code(&refused.outcomes[0]), ErrorCode::Internal);
-    let stored = gateway.apply(UnixMillis::default(), &asked).unwrap();
-    assert_eq!(ack(&stored.outcomes[0]).sequence_number.get(), 1);
-}

@@ -169,7 +169,7 @@ pub const LEFT_OUT: &[(&str, &str)] = &[
     ),
     (
         "the epoch changes under a running gateway",
-        "server/src/store/contract.rs and server/src/core/gateway/tests.rs; here it restarts",
+        "server/src/store/sqlite/tests.rs and server/src/core/gateway/tests.rs; here it restarts",
     ),
     (
         "rows that cannot be read, a newer schema, a blocked upgrade",

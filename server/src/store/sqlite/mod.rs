@@ -8,6 +8,8 @@ mod rows;
 mod schema;
 #[cfg(feature = "shell")]
 mod service;
+#[cfg(test)]
+mod tests;
 
 use std::path::Path;
 
