@@ -294,10 +294,7 @@ impl Engine {
             (PendingWrite::Discard(client_msg_id), Answer::Deleted) => {
                 self.discarded(client_msg_id, DiscardOutcome::Discarded, effects);
             }
-            (PendingWrite::Discard(client_msg_id), Answer::MaybeSent) => {
-                self.discarded(client_msg_id, DiscardOutcome::MaybeSent, effects);
-            }
-            // Another tab confirmed or discarded it: only the gateway knows.
+            // It was sent, or another tab confirmed or discarded it: only the gateway knows.
             (PendingWrite::Discard(client_msg_id), _) => {
                 self.discarded(client_msg_id, DiscardOutcome::MaybeSent, effects);
             }

@@ -16,10 +16,19 @@ use rejoinder_protocol::{
     UserId,
 };
 
-use crate::store::{Command, Outcome};
+use crate::store::{Command, NewMessage, Outcome};
 
 /// A key's full name: unique for ever.
 pub type KeyName = (ThreadId, UserId, ClientMsgId);
+
+impl NewMessage {
+    /// Returns the full name of its key.
+    #[must_use]
+    pub fn key_name(&self) -> KeyName {
+        let (thread_id, sender_id) = (self.thread_id.clone(), self.sender_id.clone());
+        (thread_id, sender_id, self.client_msg_id)
+    }
+}
 
 /// What to look up before [`plan`] can run.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
@@ -40,11 +49,7 @@ pub fn wanted(commands: &[Command]) -> Wanted {
         wanted.threads.insert(command.thread_id().clone());
         match command {
             Command::Send(message) => {
-                wanted.keys.insert((
-                    message.thread_id.clone(),
-                    message.sender_id.clone(),
-                    message.client_msg_id,
-                ));
+                wanted.keys.insert(message.key_name());
             }
             Command::Cancel {
                 thread_id,

@@ -172,12 +172,22 @@ impl Truth {
         thread.is_some_and(|thread| thread.is_member_at(user_id, thread.head()))
     }
 
-    /// Takes the next command with its outcome, and says what is wrong with that.
+    /// Takes the next commands with their outcomes, and says what is wrong with the first that is.
     ///
     /// # Errors
     ///
     /// The invariant that does not hold.
     pub fn apply(
+        &mut self,
+        now: UnixMillis,
+        commands: &[Command],
+        outcomes: &[Outcome],
+    ) -> Result<(), Wrong> {
+        let mut all = commands.iter().zip(outcomes);
+        all.try_for_each(|(command, outcome)| self.apply_one(now, command, outcome))
+    }
+
+    fn apply_one(
         &mut self,
         now: UnixMillis,
         command: &Command,
@@ -297,16 +307,11 @@ impl Truth {
             let detail = format!("{} names two messages", message.server_msg_id);
             return Err((Invariant::OneMessagePerKey, detail));
         }
-        let name = (
-            new.thread_id.clone(),
-            new.sender_id.clone(),
-            new.client_msg_id,
-        );
         let key = Key::Stored {
             body: new.body.clone(),
             ack: ack.clone(),
         };
-        if self.keys.insert(name, key).is_some() {
+        if self.keys.insert(new.key_name(), key).is_some() {
             return Err((
                 Invariant::OneMessagePerKey,
                 format!("{new:?} is stored twice"),
@@ -319,12 +324,7 @@ impl Truth {
     fn expected(&self, command: &Command) -> Expected {
         match command {
             Command::Send(new) => {
-                let name = (
-                    new.thread_id.clone(),
-                    new.sender_id.clone(),
-                    new.client_msg_id,
-                );
-                match self.keys.get(&name) {
+                match self.keys.get(&new.key_name()) {
                     Some(Key::Void) => return Expected::Refused(ErrorCode::Gone),
                     Some(Key::Stored { body, ack }) if *body == new.body => {
                         return Expected::Known(Ack {

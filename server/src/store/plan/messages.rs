@@ -11,11 +11,7 @@ use crate::store::{Answer, NewMessage, Outcome, Publication, SummaryChange, dev_
 
 impl Planner {
     pub(super) fn send(&mut self, new: &NewMessage) -> Outcome {
-        let name = (
-            new.thread_id.clone(),
-            new.sender_id.clone(),
-            new.client_msg_id,
-        );
+        let name = new.key_name();
         let payload_hash = payload_hash(new);
         #[cfg(feature = "mutants")]
         self.forget_old_keys();
@@ -170,8 +166,6 @@ impl Planner {
     }
 }
 
-/// Returns how a message shows in a list; `None` for a tombstone.
-#[must_use]
 fn ack(
     thread_id: &ThreadId,
     client_msg_id: ClientMsgId,
