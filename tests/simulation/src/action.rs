@@ -197,6 +197,18 @@ pub enum Action {
 }
 
 impl Action {
+    /// From now on nothing reaches a tab, and nobody tells it.
+    #[must_use]
+    pub fn goes_deaf(tab: TabNo) -> Self {
+        Self::Stall {
+            tab,
+            up: false,
+            down: true,
+            ms: 1,
+            ending: Ending::Dies,
+        }
+    }
+
     /// Returns the name of its kind.
     #[must_use]
     pub fn kind(&self) -> &'static str {

@@ -8,6 +8,11 @@ use rejoinder_protocol::{ClientMsgId, ThreadId, UserId};
 
 use crate::action::DeviceNo;
 
+/// The answer after which the end of the page does not matter.
+pub const SAFE: SendResult = SendResult::Taken {
+    durability: Durability::Disk,
+};
+
 /// One call of `sendMessage`.
 #[derive(Clone, Debug)]
 pub struct Sent {
@@ -52,10 +57,7 @@ impl Sent {
 
     /// Whether the user was told that the end of the page does not matter.
     pub fn is_safe(&self) -> bool {
-        let disk = SendResult::Taken {
-            durability: Durability::Disk,
-        };
-        self.answer.as_ref() == Some(&disk)
+        self.answer.as_ref() == Some(&SAFE)
     }
 }
 

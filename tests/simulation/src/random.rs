@@ -25,10 +25,7 @@ pub fn delay(rng: &mut Rng, usual_ms: u64) -> u64 {
     }
 }
 
-/// Returns one of these; `None` if there are none.
-pub fn pick<'a, T>(rng: &mut Rng, from: &'a [T]) -> Option<&'a T> {
-    if from.is_empty() {
-        return None;
-    }
-    from.get(rng.usize(0..from.len()))
+/// Returns one of these, of which there must be some.
+pub fn pick<T: Copy>(rng: &mut Rng, from: &[T]) -> T {
+    from[rng.usize(0..from.len())]
 }

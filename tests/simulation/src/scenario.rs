@@ -1,6 +1,6 @@
 //! A day that was thought of in advance, with a fault at every single place where one can be.
 
-use crate::action::{Action, Ending, Key, Size};
+use crate::action::{Action, Key, Size};
 use crate::run::{Verdict, run_with};
 use crate::schedule::{Schedule, Setting, Step};
 use crate::world::FaultAt;
@@ -60,18 +60,7 @@ impl Scenario {
     /// From now on nothing reaches a tab, and nobody tells it.
     #[must_use]
     pub fn goes_deaf(self, at: u64, tab: usize) -> Self {
-        let (ms, ending) = (1, Ending::Dies);
-        let (up, down) = (false, true);
-        self.at(
-            at,
-            Action::Stall {
-                tab,
-                up,
-                down,
-                ms,
-                ending,
-            },
-        )
+        self.at(at, Action::goes_deaf(tab))
     }
 
     /// A token counts for so long, in milliseconds.

@@ -13,6 +13,13 @@ pub const DEVICES: [usize; 4] = [0, 0, 1, 2];
 /// On which device each tab is.
 pub const TABS: [usize; 6] = [0, 0, 1, 2, 2, 3];
 
+/// Returns the threads, by number, that a device's user takes part in.
+pub(crate) fn threads_of(device: usize) -> impl Iterator<Item = usize> {
+    let user = USERS[DEVICES[device]];
+    let is_theirs = move |thread: &usize| THREADS[*thread].split('|').any(|one| one == user);
+    (0..THREADS.len()).filter(is_theirs)
+}
+
 /// What does not change during a run.
 #[derive(Clone, Debug, Eq, PartialEq, Deserialize, Serialize)]
 pub struct Setting {

@@ -5,7 +5,7 @@ use fastrand::Rng;
 
 use crate::action::{Action, Ending, Hint, Key, Size};
 use crate::random::{pick, stream};
-use crate::schedule::{DEVICES, Schedule, Setting, Step, TABS, THREADS, USERS};
+use crate::schedule::{Schedule, Setting, Step, TABS, threads_of};
 
 /// Makes the schedule of a seed.
 #[must_use]
@@ -45,9 +45,9 @@ fn setting(rng: &mut Rng) -> Setting {
     Setting {
         open,
         skip_failed: rng.u8(0..6) == 0,
-        network_ms: *pick(rng, &[1, 20, 20, 100, 400]).unwrap_or(&20),
-        storage_ms: *pick(rng, &[1, 1, 5, 5, 60, 400]).unwrap_or(&1),
-        store_ms: *pick(rng, &[1, 1, 5, 50]).unwrap_or(&1),
+        network_ms: pick(rng, &[1, 20, 20, 100, 400]),
+        storage_ms: pick(rng, &[1, 1, 5, 5, 60, 400]),
+        store_ms: pick(rng, &[1, 1, 5, 50]),
         token_ms: (rng.u8(0..6) == 0).then(|| rng.u64(5_000..60_000)),
         gateway_skew_ms: if rng.bool() {
             0
@@ -75,19 +75,17 @@ impl Swarm<'_> {
 
     /// One of the tabs that are open at the beginning.
     fn tab(&mut self) -> usize {
-        pick(self.rng, self.open).copied().unwrap_or(0)
+        pick(self.rng, self.open)
     }
 
     /// A thread of the tab's user.
     fn thread(&mut self, tab: usize) -> usize {
-        let user = USERS[DEVICES[TABS[tab]]];
-        let is_theirs = |thread: &usize| THREADS[*thread].split('|').any(|one| one == user);
-        let theirs: Vec<usize> = (0..THREADS.len()).filter(is_theirs).collect();
+        let theirs: Vec<usize> = threads_of(TABS[tab]).collect();
         // Mostly the first: two who talk are more interesting than three who do not.
         if self.rng.u8(0..4) > 0 {
             theirs[0]
         } else {
-            pick(self.rng, &theirs).copied().unwrap_or(0)
+            pick(self.rng, &theirs)
         }
     }
 
@@ -120,7 +118,7 @@ impl Swarm<'_> {
             let (mut at, tab) = (self.when(), self.tab());
             for _ in 0..self.rng.usize(1..6) {
                 self.send(at, tab, Key::Fresh);
-                at += *pick(self.rng, &[0, 1, 5, 300, 2_000]).unwrap_or(&0);
+                at += pick(self.rng, &[0, 1, 5, 300, 2_000]);
             }
         }
         for _ in 0..self.rng.usize(0..6) {
@@ -144,6 +142,15 @@ impl Swarm<'_> {
             };
             self.at(at, action);
         }
+    }
+
+    /// The backend edits or deletes a message.
+    fn change(&mut self, at: u64, thread: usize, which: u32) {
+        let action = match self.rng.bool() {
+            true => Action::Delete { thread, which },
+            false => Action::Edit { thread, which },
+        };
+        self.at(at, action);
     }
 
     /// One kind of trouble, some times.
@@ -175,7 +182,7 @@ impl Swarm<'_> {
                 self.at(at, Action::Remove { thread, who });
             }
             1 => {
-                let count = *pick(self.rng, &[20, 30, 60, 60, 70, 260]).unwrap_or(&70);
+                let count = pick(self.rng, &[20, 30, 60, 60, 70, 260]);
                 self.at(at, Action::Import { thread, count });
             }
             2 => self.at(at, Action::Logout { tab }),
@@ -185,8 +192,7 @@ impl Swarm<'_> {
                 self.at(back, Action::Connect { tab });
             }
             4 => {
-                let key = *pick(self.rng, &[Key::Stolen, Key::Copied, Key::Clashing])
-                    .unwrap_or(&Key::Copied);
+                let key = pick(self.rng, &[Key::Stolen, Key::Copied, Key::Clashing]);
                 self.send(at, tab, key);
             }
             5 => {
@@ -198,15 +204,7 @@ impl Swarm<'_> {
             }
             _ => {
                 let which = self.rng.u32(..);
-                let is_deleted = self.rng.bool();
-                self.at(
-                    at,
-                    if is_deleted {
-                        Action::Delete { thread, which }
-                    } else {
-                        Action::Edit { thread, which }
-                    },
-                );
+                self.change(at, thread, which);
             }
         }
     }
@@ -257,13 +255,12 @@ impl Swarm<'_> {
             }
             14 => self.at(at, Action::Throttle { tab, ms: ms * 5 }),
             15 => {
-                let ms = *pick(self.rng, &[-86_400_000, -3_000, 4_000, 60_000, 86_400_000])
-                    .unwrap_or(&0);
+                let ms = pick(self.rng, &[-86_400_000, -3_000, 4_000, 60_000, 86_400_000]);
                 self.at(at, Action::WallJump { tab, ms });
             }
             _ => {
                 let hint = [Hint::Hidden, Hint::Offline, Hint::Online, Hint::Visible];
-                let hint = *pick(self.rng, &hint).unwrap_or(&Hint::Online);
+                let hint = pick(self.rng, &hint);
                 self.at(at, Action::Tell { tab, hint });
             }
         }
@@ -285,7 +282,7 @@ impl Swarm<'_> {
                 writes: few,
             },
             (19, _) => {
-                let each_ms = *pick(self.rng, &[300, 1_500, 30_000]).unwrap_or(&300);
+                let each_ms = pick(self.rng, &[300, 1_500, 30_000]);
                 Action::SlowStorage {
                     device,
                     each_ms,
@@ -299,13 +296,11 @@ impl Swarm<'_> {
 
     fn network(&mut self, at: u64) {
         let (tab, ms) = (self.tab(), self.some_time());
-        let ending = *pick(self.rng, &[Ending::Resumes, Ending::Resets, Ending::Dies])
-            .unwrap_or(&Ending::Dies);
+        let ending = pick(self.rng, &[Ending::Resumes, Ending::Resets, Ending::Dies]);
         let action = match self.rng.u8(0..16) {
             0..=3 => Action::Cut { tab, ms },
             4..=7 => {
-                let (up, down) = *pick(self.rng, &[(true, true), (true, false), (false, true)])
-                    .unwrap_or(&(true, true));
+                let (up, down) = pick(self.rng, &[(true, true), (true, false), (false, true)]);
                 Action::Stall {
                     tab,
                     up,
@@ -315,11 +310,10 @@ impl Swarm<'_> {
                 }
             }
             8 => {
-                let code = *pick(
+                let code = pick(
                     self.rng,
                     &[1000, 1001, 1006, 1011, 1012, 1013, 4000, 4100, 3000],
-                )
-                .unwrap_or(&1006);
+                );
                 Action::HangUp { tab, code }
             }
             9 => Action::Truncate { tab },
@@ -386,7 +380,7 @@ impl Swarm<'_> {
                 }
             }
             _ => {
-                let each_ms = *pick(self.rng, &[100, 600, 4_000]).unwrap_or(&100);
+                let each_ms = pick(self.rng, &[100, 600, 4_000]);
                 Action::SlowStore {
                     each_ms,
                     ms: self.some_time(),
@@ -411,27 +405,9 @@ impl Swarm<'_> {
         match kind {
             33 => {
                 // The ack is lost, and the message changed before it is asked for again.
-                let (ms, ending) = (1, Ending::Dies);
-                self.at(
-                    at,
-                    Action::Stall {
-                        tab,
-                        up: false,
-                        down: true,
-                        ms,
-                        ending,
-                    },
-                );
+                self.at(at, Action::goes_deaf(tab));
                 self.at(at, send());
-                let is_deleted = self.rng.bool();
-                self.at(
-                    soon,
-                    if is_deleted {
-                        Action::Delete { thread, which: 0 }
-                    } else {
-                        Action::Edit { thread, which: 0 }
-                    },
-                );
+                self.change(soon, thread, 0);
             }
             36 => {
                 // Older messages are on their way while they change.
@@ -478,7 +454,7 @@ impl Swarm<'_> {
     }
 
     fn some_time(&mut self) -> u64 {
-        let longest = *pick(self.rng, &[500, 5_000, 20_000, 60_000]).unwrap_or(&500);
+        let longest = pick(self.rng, &[500, 5_000, 20_000, 60_000]);
         self.rng.u64(50..longest)
     }
 }

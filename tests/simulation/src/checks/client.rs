@@ -9,7 +9,7 @@ use rejoinder_protocol::{
 };
 
 use crate::invariant::Invariant;
-use crate::ledger::Sent;
+use crate::ledger::{SAFE, Sent};
 use crate::truth::Key;
 use crate::world::World;
 use crate::world::disk::Written;
@@ -64,10 +64,7 @@ fn settled(world: &mut World, page: usize, key: ClientMsgId, result: &SendResult
             }
         }
     });
-    let disk = SendResult::Taken {
-        durability: Durability::Disk,
-    };
-    if *result == disk && !is_safe(world, device, &user_id, key) {
+    if *result == SAFE && !is_safe(world, device, &user_id, key) {
         let detail = format!("{key} is called safe, and is nowhere");
         world.fail(Invariant::AnsweredOnce, || detail);
     }
@@ -81,25 +78,20 @@ fn is_safe(world: &World, device: usize, user_id: &UserId, key: ClientMsgId) -> 
         || world.ledger.is_forgotten(user_id, key)
 }
 
-/// Whether the fate of a key was ever decided in the store, in whichever history.
-fn is_known(world: &World, user_id: &UserId, key: ClientMsgId) -> bool {
+/// What became of the calls under a key, in each history that decided it.
+fn fates<'a>(world: &'a World, user_id: &UserId, key: ClientMsgId) -> Vec<&'a Key> {
     let calls = world.ledger.of_key(user_id, key);
-    calls.iter().any(|sent| {
-        let name = sent.key_name();
-        world
-            .truths
-            .values()
-            .any(|truth| truth.keys.contains_key(&name))
-    })
+    let fates = calls.iter().flat_map(|sent| world.fates(&sent.key_name()));
+    fates.collect()
+}
+
+fn is_known(world: &World, user_id: &UserId, key: ClientMsgId) -> bool {
+    !fates(world, user_id, key).is_empty()
 }
 
 fn is_stored(world: &World, user_id: &UserId, key: ClientMsgId) -> bool {
-    let calls = world.ledger.of_key(user_id, key);
-    calls.iter().any(|sent| {
-        let name = sent.key_name();
-        let mut all = world.truths.values();
-        all.any(|truth| matches!(truth.keys.get(&name), Some(Key::Stored { .. })))
-    })
+    let fates = fates(world, user_id, key);
+    fates.iter().any(|fate| matches!(fate, Key::Stored { .. }))
 }
 
 fn discarded(world: &mut World, page: usize, key: ClientMsgId, outcome: DiscardOutcome) {

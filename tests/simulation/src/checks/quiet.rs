@@ -188,10 +188,7 @@ impl World {
         let name = sent.key_name();
         let key = self.truth().keys.get(&name);
         let is_stored = matches!(key, Some(Key::Stored { .. }));
-        let was_ever = self
-            .truths
-            .values()
-            .any(|truth| truth.keys.contains_key(&name));
+        let was_ever = !self.fates(&name).is_empty();
         let is_gone = matches!(
             sent.outcome,
             Some(DiscardOutcome::Discarded | DiscardOutcome::Cancelled)

@@ -102,7 +102,7 @@ impl World {
             return;
         }
         let user_id = self.pages[page].user_id.clone();
-        let of_thread = self
+        let mut of_thread = self
             .ledger
             .calls
             .iter()
@@ -110,10 +110,10 @@ impl World {
             .filter(|one| one.thread_id == thread_id);
         let model = match key {
             Key::Fresh => None,
-            Key::Stolen => of_thread.clone().find(|one| one.user_id != user_id),
-            Key::Copied | Key::Clashing => of_thread
-                .clone()
-                .find(|one| one.user_id == user_id && one.device != device),
+            Key::Stolen => of_thread.find(|one| one.user_id != user_id),
+            Key::Copied | Key::Clashing => {
+                of_thread.find(|one| one.user_id == user_id && one.device != device)
+            }
         };
         let model = model.map(|one| (one.client_msg_id, one.body.clone()));
         let number = self.ledger.calls.len();

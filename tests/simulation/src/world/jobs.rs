@@ -57,7 +57,7 @@ impl World {
         };
         let device = &mut self.devices[self.pages[page].device];
         let wait = delay(&mut device.rng, self.setting.storage_ms);
-        self.queue.push(self.now + wait, Event::Page(page, input));
+        self.tell_page_later(page, wait, input);
     }
 
     pub(super) fn perform(&mut self, page: usize, job: Job) -> Option<Input> {

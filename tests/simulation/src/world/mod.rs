@@ -21,6 +21,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use fastrand::Rng;
 use rejoinder::engine::Attempt;
+use rejoinder_gateway::store::plan::KeyName;
 use rejoinder_protocol::{Epoch, ThreadId, UnixMillis, UserId};
 
 use crate::checks::wire::Wire;
@@ -30,7 +31,7 @@ use crate::ledger::Ledger;
 use crate::random::stream;
 use crate::schedule::{DEVICES, Schedule, Setting, TABS, THREADS, USERS};
 use crate::trace::Trace;
-use crate::truth::{Truth, Wrong};
+use crate::truth::{Key, Truth, Wrong};
 
 use disk::Disk;
 use network::{Link, Surroundings};
@@ -300,6 +301,12 @@ impl World {
     /// Returns what the present history of the gateway's database must hold.
     pub fn truth(&self) -> &Truth {
         &self.truths[self.records.epoch()]
+    }
+
+    /// Returns what became of a key, in each history that decided it.
+    pub fn fates(&self, name: &KeyName) -> Vec<&Key> {
+        let truths = self.truths.values();
+        truths.filter_map(|truth| truth.keys.get(name)).collect()
     }
 
     /// A device forgets everything.

@@ -147,26 +147,15 @@ impl World {
         let lag = around.lag.at(now);
         if around.portal_until > now {
             let text = "<html>Please log in to the hotel".to_owned();
-            self.queue.push(
-                now + wait,
-                Event::Page(page, Input::SocketOpened { attempt }),
-            );
-            self.queue.push(
-                now + wait,
-                Event::Page(page, Input::Frame { attempt, text }),
-            );
-            return;
+            self.tell_page_later(page, wait, Input::SocketOpened { attempt });
+            return self.tell_page_later(page, wait, Input::Frame { attempt, text });
         }
         let is_flapping = around.flap_until > now;
         let is_there = self.process.as_ref().is_some_and(|one| !one.is_stopping);
         if around.cut_until > now || !is_there {
             self.pages[page].outstanding = self.pages[page].outstanding.saturating_sub(1);
             let code = NO_CLOSE_CODE;
-            self.queue.push(
-                now + wait,
-                Event::Page(page, Input::SocketClosed { attempt, code }),
-            );
-            return;
+            return self.tell_page_later(page, wait, Input::SocketClosed { attempt, code });
         }
         let number = self.links.len();
         let Some(process) = self.process.as_mut() else {
@@ -193,10 +182,7 @@ impl World {
         // One before it, if any, was closed by the engine.
         self.pages[page].link = Some(number);
         self.tell_gateway(process, GatewayInput::Opened { session });
-        self.queue.push(
-            now + wait,
-            Event::Page(page, Input::SocketOpened { attempt }),
-        );
+        self.tell_page_later(page, wait, Input::SocketOpened { attempt });
         if is_flapping {
             let soon = self.rng.u64(20..800);
             self.queue.push(now + soon, Event::Reset(number));

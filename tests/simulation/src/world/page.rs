@@ -14,7 +14,7 @@ use super::timers::Sleep;
 use super::{FaultAt, World};
 use crate::checks::client;
 use crate::random::{delay, stream};
-use crate::schedule::USERS;
+use crate::schedule::{USERS, threads_of};
 
 /// A timer that fires later than this is suspect, in milliseconds.
 const LATE_MS: u64 = 1_000;
@@ -129,9 +129,8 @@ impl World {
 
     /// Returns the threads that a device's user takes part in.
     pub fn threads_of(&self, device: usize) -> Vec<ThreadId> {
-        let user_id = self.devices[device].user_id.as_str();
-        let all = (0..crate::schedule::THREADS.len()).map(|number| self.thread_id(number));
-        all.filter(|id| id.as_str().split('|').any(|one| one == user_id))
+        threads_of(device)
+            .map(|thread| self.thread_id(thread))
             .collect()
     }
 
@@ -162,22 +161,21 @@ impl World {
         self.feed(page, Input::App(input));
     }
 
+    /// Something will reach a page, in so many virtual milliseconds.
+    pub(super) fn tell_page_later(&mut self, page: usize, wait: u64, input: Input) {
+        self.queue.push(self.now + wait, Event::Page(page, input));
+    }
+
     /// Something reaches a page from outside.
     pub(super) fn tell_page(&mut self, page: usize, input: Input) {
         let one = &mut self.pages[page];
-        let is_answer = matches!(
+        let is_storage = matches!(
             input,
-            Input::Stored { .. }
-                | Input::OutboxLoaded(_)
-                | Input::ThreadLoaded { .. }
-                | Input::Token { .. }
-                | Input::SocketOpened { .. }
+            Input::Stored { .. } | Input::OutboxLoaded(_) | Input::ThreadLoaded { .. }
         );
-        if is_answer {
+        if is_storage || matches!(input, Input::Token { .. } | Input::SocketOpened { .. }) {
             one.outstanding = one.outstanding.saturating_sub(1);
         }
-        let is_storage =
-            is_answer && !matches!(input, Input::Token { .. } | Input::SocketOpened { .. });
         if !one.is_open {
             return;
         }
@@ -282,10 +280,7 @@ impl World {
             })
         };
         self.pages[page].outstanding += 1;
-        self.queue.push(
-            now + wait,
-            Event::Page(page, Input::Token { attempt, token }),
-        );
+        self.tell_page_later(page, wait, Input::Token { attempt, token });
     }
 
     /// Ends a page without warning: some of what it asked its storage for is still done.

@@ -78,6 +78,11 @@ impl World {
         self.trace.note(|| format!("gateway {number} starts"));
     }
 
+    /// Returns a process, if it is still there.
+    fn running(&mut self, number: u64) -> Option<&mut Process> {
+        self.process.as_mut().filter(|one| one.number == number)
+    }
+
     fn gateway_now(&self) -> Now {
         let skew = self.process.as_ref().map_or(0, |process| process.skew_ms);
         Now {
@@ -126,10 +131,8 @@ impl World {
         let held = self.records.restore(batches);
         let mut truth = Truth::default();
         for (now, commands, applied) in held {
-            for (command, outcome) in commands.iter().zip(&applied.outcomes) {
-                let result = truth.apply(now, command, outcome);
-                self.check(result);
-            }
+            let result = truth.apply(now, &commands, &applied.outcomes);
+            self.check(result);
         }
         self.truths.insert(self.records.epoch().clone(), truth);
         self.trace
@@ -148,8 +151,9 @@ impl World {
     /// Lets the process go on, with what came meanwhile.
     pub(super) fn resume_process(&mut self, number: u64) {
         loop {
-            let process = self.process.as_mut().filter(|one| one.number == number);
-            let Some(process) = process.filter(|one| one.paused_until <= self.now) else {
+            let now = self.now;
+            let process = self.running(number);
+            let Some(process) = process.filter(|one| one.paused_until <= now) else {
                 return; // It is over, or stands still again.
             };
             let Some(input) = process.waiting.pop_front() else {
@@ -167,10 +171,11 @@ impl World {
 
     /// Hands an input to a process, if it is still there.
     pub(super) fn tell_gateway(&mut self, number: u64, input: Input) {
-        let Some(process) = self.process.as_mut().filter(|one| one.number == number) else {
+        let now = self.now;
+        let Some(process) = self.running(number) else {
             return;
         };
-        if process.paused_until > self.now || !process.waiting.is_empty() {
+        if process.paused_until > now || !process.waiting.is_empty() {
             process.waiting.push_back(input);
             return;
         }
@@ -194,7 +199,7 @@ impl World {
     /// Takes what to write to a session next.
     pub(super) fn take_batch(&mut self, number: u64, session: SessionKey) -> Option<Batch> {
         let now = self.gateway_now();
-        let process = self.process.as_mut().filter(|one| one.number == number)?;
+        let process = self.running(number)?;
         let mut effects = Vec::new();
         let batch = process.gateway.take(now, session, &mut effects);
         self.do_effects(number, effects);
@@ -204,7 +209,7 @@ impl World {
     fn do_effects(&mut self, number: u64, effects: Vec<Effect>) {
         let mut effects: VecDeque<Effect> = effects.into();
         while let Some(effect) = effects.pop_front() {
-            let Some(process) = self.process.as_mut().filter(|one| one.number == number) else {
+            let Some(process) = self.running(number) else {
                 return;
             };
             if let Some((left, down_ms)) = process.kill_after {
@@ -268,10 +273,7 @@ impl World {
 
     /// Runs a batch. A process that was killed meanwhile may or may not have come so far.
     pub(super) fn run_commit(&mut self, number: u64, batch: BatchId, commands: &Arc<[Command]>) {
-        let is_alive = self
-            .process
-            .as_ref()
-            .is_some_and(|one| one.number == number);
+        let is_alive = self.running(number).is_some();
         let is_over = number <= self.void_processes || self.process.is_some() || self.rng.bool();
         if !is_alive && is_over {
             return;
@@ -281,11 +283,8 @@ impl World {
         self.trace.note(|| format!("commit {commands:?}"));
         if let Some(Applied { epoch, outcomes }) = &stored {
             let truth = self.truths.entry(epoch.clone()).or_default();
-            let mut wrong = Ok(());
-            for (command, outcome) in commands.iter().zip(outcomes) {
-                wrong = wrong.and_then(|()| truth.apply(wall, command, outcome));
-            }
-            self.check(wrong);
+            let result = truth.apply(wall, commands, outcomes);
+            self.check(result);
         }
         if let Err(error) = &result {
             let state = match stored {
@@ -303,7 +302,7 @@ impl World {
     }
 
     pub(super) fn run_read(&mut self, number: u64, read: ReadId, question: &Read) {
-        if self.process.as_ref().is_none_or(|one| one.number != number) {
+        if self.running(number).is_none() {
             return;
         }
         let result = self.records.read(question).map(ReadDone::from);
@@ -338,14 +337,15 @@ impl World {
     }
 
     pub(super) fn tick(&mut self, number: u64) {
-        let Some(process) = self.process.as_mut().filter(|one| one.number == number) else {
+        let now = self.now;
+        let Some(process) = self.running(number) else {
             return;
         };
-        if process.tick_at != Some(self.now) {
+        if process.tick_at != Some(now) {
             return;
         }
         process.tick_at = None;
-        if process.paused_until > self.now {
+        if process.paused_until > now {
             return; // It goes on with a new one.
         }
         self.tell_gateway(number, Input::Tick);
