@@ -6,7 +6,8 @@ use std::path::PathBuf;
 
 use rejoinder::engine::{Attempt, Input as TabInput, Millis};
 use rejoinder_gateway::core::{
-    self, Config, Effect, Gateway, Identity, Input, ReadDone, Refusal, SessionKey, dev_user,
+    self, Config, Effect, Gateway, Identity, Input, NextBatch, ReadDone, Refusal, SessionKey,
+    dev_user,
 };
 use rejoinder_gateway::store::{Answer, Command, Sqlite, StoreError};
 use rejoinder_protocol::{ClientFrame, CloseCode, ServerFrame, decode_client_frame, encode};
@@ -349,7 +350,9 @@ impl World {
                     self.answers.push(answer);
                     continue;
                 }
-                Effect::Commit { batch, commands } => {
+                Effect::Commit(NextBatch {
+                    batch, commands, ..
+                }) => {
                     let mut result = running.store.apply(now.wall, &commands);
                     if std::mem::take(&mut self.lose_next_commit) {
                         result = Err(StoreError::UnknownFate("the connection died".to_owned()));

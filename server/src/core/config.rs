@@ -23,6 +23,8 @@ pub(crate) const BATCH_BYTES_MAX: usize = 64 * 1024;
 pub(crate) const COMMANDS_MAX: usize = 256;
 /// Commands that may wait for a transaction: 32 batches, some tenths of a second.
 pub(crate) const WAITING_COMMANDS_MAX: usize = 8192;
+/// A thread that was locked by somebody else so often in a row is waited for.
+pub(crate) const SKIPS_MAX: u32 = 3;
 /// Threads that one session may be subscribed to.
 pub(crate) const SUBSCRIPTIONS_MAX: usize = 100;
 /// Thread summaries that a session may owe its client before it must start over.

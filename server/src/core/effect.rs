@@ -1,11 +1,9 @@
 //! Everything a gateway asks for, in the order in which it must be done.
 
-use std::sync::Arc;
-
 use rejoinder_protocol::Token;
 
-use super::{BatchId, ReadId, RequestId, SessionKey};
-use crate::store::{Answer, Command, Read};
+use super::{NextBatch, ReadId, RequestId, SessionKey};
+use crate::store::{Answer, Read};
 
 /// Everything a gateway asks for.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -17,13 +15,9 @@ pub enum Effect {
         /// What became of it.
         answer: Answer,
     },
-    /// Run a batch. Only one is under way at a time. Answered by `Input::Committed`.
-    Commit {
-        /// The batch.
-        batch: BatchId,
-        /// Its commands.
-        commands: Arc<[Command]>,
-    },
+    /// Run a batch. Only one of each kind of `locked` is under way at a time, and never two with
+    /// commands of one thread. Answered by `Input::Committed`.
+    Commit(NextBatch),
     /// A session has something to write, or may read again, or shall be closed: call
     /// `Gateway::take` until it returns `None`. Not answered.
     Flush {

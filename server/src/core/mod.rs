@@ -18,7 +18,7 @@ mod presence;
 mod session;
 mod time;
 
-pub use committer::{BatchId, Committer, Origin, RequestId, Settled};
+pub use committer::{BatchId, Committer, NextBatch, Origin, RequestId, Settled};
 pub use config::Config;
 pub use effect::Effect;
 pub use gateway::Gateway;

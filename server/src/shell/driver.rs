@@ -8,14 +8,12 @@ use std::time::Duration;
 use tokio::sync::{Notify, mpsc, oneshot};
 
 use super::clock::Clock;
-use crate::core::{Batch, BatchId, Effect, Gateway, Input, Now, ReadDone, RequestId, SessionKey};
-use crate::store::{Answer, Command, Store};
+use crate::core::{Batch, Effect, Gateway, Input, NextBatch, Now, ReadDone, RequestId, SessionKey};
+use crate::store::{Answer, Command, Locked, Store};
 use crate::tokens::Tokens;
 
 /// How often deadlines are looked at. The shortest of them is one second.
 const TICK: Duration = Duration::from_millis(200);
-
-type Commit = (BatchId, Arc<[Command]>);
 
 /// The cores of one process. The lock is never held across an await.
 #[derive(Debug)]
@@ -27,7 +25,7 @@ pub(super) struct Driver<S> {
     /// Who waits to be flushed. Looked up only, so its order decides nothing.
     sockets: Mutex<HashMap<SessionKey, Arc<Notify>>>,
     requests: Mutex<HashMap<RequestId, oneshot::Sender<Answer>>>,
-    commits: mpsc::Sender<Commit>,
+    commits: [mpsc::Sender<NextBatch>; 2],
     last_key: AtomicU64,
 }
 
@@ -39,8 +37,9 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 impl<S: Store> Driver<S> {
     pub(super) fn start(gateway: Gateway, store: S, tokens: Tokens) -> Arc<Self> {
-        // Only one batch is under way at a time.
-        let (commits, waiting) = mpsc::channel(1);
+        // Only one batch of each kind is under way at a time.
+        let (skipping, skips) = mpsc::channel(1);
+        let (patient, waits) = mpsc::channel(1);
         let driver = Arc::new(Self {
             gateway: Mutex::new(gateway),
             store,
@@ -48,19 +47,26 @@ impl<S: Store> Driver<S> {
             clock: Clock::start(),
             sockets: Mutex::default(),
             requests: Mutex::default(),
-            commits,
+            commits: [skipping, patient],
             last_key: AtomicU64::new(0),
         });
-        tokio::spawn(Arc::clone(&driver).commit(waiting));
+        tokio::spawn(Arc::clone(&driver).commit(skips));
+        tokio::spawn(Arc::clone(&driver).commit(waits));
         tokio::spawn(Arc::clone(&driver).tick());
         driver
     }
 
-    /// The one commit task: outcomes reach the hub in the order of their commits.
-    async fn commit(self: Arc<Self>, mut waiting: mpsc::Receiver<Commit>) {
-        while let Some((batch, commands)) = waiting.recv().await {
+    /// A commit task. There is one for each kind of batch: the outcomes of a thread reach the hub in
+    /// the order of their commits.
+    async fn commit(self: Arc<Self>, mut waiting: mpsc::Receiver<NextBatch>) {
+        while let Some(next) = waiting.recv().await {
+            let NextBatch {
+                batch,
+                commands,
+                locked,
+            } = next;
             let now = self.clock.now().wall;
-            let result = self.store.apply(now, commands).await;
+            let result = self.store.apply(now, commands, locked).await;
             if let Err(error) = &result {
                 tracing::error!(%error, "a batch was not committed");
             }
@@ -106,8 +112,13 @@ impl<S: Store> Driver<S> {
                     // Whoever asked may be gone.
                     let _ = asker.map(|asker| asker.send(answer));
                 }
-                Effect::Commit { batch, commands } => {
-                    if self.commits.try_send((batch, commands)).is_err() {
+                Effect::Commit(next) => {
+                    let [skipping, patient] = &self.commits;
+                    let way = match next.locked {
+                        Locked::Skip => skipping,
+                        Locked::Wait => patient,
+                    };
+                    if way.try_send(next).is_err() {
                         tracing::error!("two batches at once, or no commit task");
                     }
                 }

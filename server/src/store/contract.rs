@@ -13,7 +13,7 @@ use rejoinder_protocol::{
 };
 use uuid::Uuid;
 
-use super::{Answer, Command, Content, NewMessage, Outcome, Read, SqliteStore, Store};
+use super::{Answer, Command, Content, Locked, NewMessage, Outcome, Read, SqliteStore, Store};
 
 fn thread(id: &str) -> ThreadId {
     id.parse().unwrap()
@@ -63,7 +63,10 @@ pub(super) const T: &str = "a|b";
 
 async fn run<S: Store>(store: &S, commands: &[Command]) -> Vec<Outcome> {
     let now = UnixMillis::try_from(1_000).unwrap();
-    let applied = store.apply(now, Arc::from(commands)).await.unwrap();
+    let applied = store
+        .apply(now, Arc::from(commands), Locked::Skip)
+        .await
+        .unwrap();
     assert_eq!(applied.outcomes.len(), commands.len());
     applied.outcomes
 }
@@ -397,7 +400,8 @@ async fn the_inbox_shows_the_latest_changed_first_in_pages<S: Store>(store: S) {
     for (moment, other) in [(1, "x"), (2, "y"), (2, "z"), (3, "w")] {
         let command = send(&format!("a|{other}"), "a", 1, other);
         let now = UnixMillis::try_from(moment).unwrap();
-        store.apply(now, Arc::from([command])).await.unwrap();
+        let batch = Arc::from([command]);
+        store.apply(now, batch, Locked::Skip).await.unwrap();
     }
     let (mut before, mut seen) = (None, Vec::new());
     loop {

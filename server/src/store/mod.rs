@@ -11,10 +11,11 @@ pub mod plan;
 pub mod read;
 pub mod sqlite;
 
+use std::collections::BTreeSet;
 use std::future::Future;
 use std::sync::Arc;
 
-use rejoinder_protocol::{Epoch, UnixMillis};
+use rejoinder_protocol::{Epoch, ThreadId, UnixMillis};
 
 pub use command::{Answer, Command, NewMessage, Outcome, Publication, SummaryChange};
 pub use pair::{derived_thread_id, dev_pair};
@@ -23,13 +24,24 @@ pub use sqlite::Sqlite;
 #[cfg(feature = "shell")]
 pub use sqlite::SqliteStore;
 
-/// What became of a batch: one outcome per command, in order.
+/// What a store does about a thread that somebody else has locked.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Locked {
+    /// Leave its commands undone, see [`Applied::skipped`]: nobody else shall wait for it.
+    Skip,
+    /// Wait for it, for a bounded time.
+    Wait,
+}
+
+/// What became of a batch.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Applied {
     /// The database history that the outcomes' numbers belong to.
     pub epoch: Epoch,
-    /// What became of each command.
+    /// What became of each command whose thread was not skipped, in their order.
     pub outcomes: Vec<Outcome>,
+    /// Threads that somebody else had locked: nothing was done about their commands.
+    pub skipped: BTreeSet<ThreadId>,
 }
 
 /// Why a store did not answer. Repeating the call is always safe.
@@ -49,7 +61,8 @@ pub trait Store: Send + Sync + 'static {
     /// Runs commands in one transaction and gives new changes the next numbers of their threads.
     ///
     /// A refused, duplicate or failing command burns no number and changes nothing for its
-    /// neighbours. When this returns `Ok`, what was stored survives the loss of this process.
+    /// neighbours. At most one call of each kind of `locked` is under way, and never two with
+    /// commands of one thread. When this returns `Ok`, what was stored survives the loss of this process.
     ///
     /// # Errors
     ///
@@ -59,6 +72,7 @@ pub trait Store: Send + Sync + 'static {
         &self,
         now: UnixMillis,
         batch: Arc<[Command]>,
+        locked: Locked,
     ) -> impl Future<Output = Result<Applied, StoreError>> + Send;
 
     /// Reads in one transaction, which also checks that the user may.

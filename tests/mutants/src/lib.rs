@@ -58,6 +58,8 @@ mutants! {
     OverflowDropsSilently,
     /// A commit of unknown fate is forgotten: nobody looks again.
     UnknownFateForgotten,
+    /// What a lock of somebody else held up goes behind all that came later.
+    SkippedGoLast,
     /// Whoever left a thread still takes part in it.
     MembershipForEver,
     /// A page says that it reaches the head, though it was cut.

@@ -343,8 +343,8 @@ impl Gateway {
                 self.deadlines.insert((at, session));
             }
         }
-        if let Some((batch, commands)) = self.committer.next_batch() {
-            effects.push(Effect::Commit { batch, commands });
+        while let Some(next) = self.committer.next_batch() {
+            effects.push(Effect::Commit(next));
         }
     }
 

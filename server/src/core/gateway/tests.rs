@@ -12,7 +12,7 @@ use rejoinder_protocol::{
 };
 
 use super::*;
-use crate::core::{Identity, ReadDone, Refusal, dev_user};
+use crate::core::{Identity, NextBatch, ReadDone, Refusal, dev_user};
 use crate::store::{Command, Sqlite, StoreError};
 
 /// One gateway, its store, and what each client has received.
@@ -73,8 +73,10 @@ impl World {
         while !self.effects.is_empty() {
             match self.effects.remove(0) {
                 Effect::Answer { .. } => {}
-                effect @ Effect::Commit { .. } if self.hold_commits => self.held.push(effect),
-                Effect::Commit { batch, commands } => {
+                effect @ Effect::Commit(_) if self.hold_commits => self.held.push(effect),
+                Effect::Commit(NextBatch {
+                    batch, commands, ..
+                }) => {
                     let mut result = self.store.apply(self.now.wall, &commands);
                     if std::mem::take(&mut self.lose_commit) {
                         result = Err(StoreError::UnknownFate("lost".to_owned()));
@@ -348,7 +350,7 @@ fn a_duplicate_tells_of_a_message_that_was_stored_elsewhere() {
     world.hold_commits = true;
     world.send(ALICE, 1, "hello");
     // The message is stored by somebody else before our own attempt is.
-    let Some(Effect::Commit { commands, .. }) = world.held.first().cloned() else {
+    let Some(Effect::Commit(NextBatch { commands, .. })) = world.held.first().cloned() else {
         panic!("a commit is asked for");
     };
     world.store.apply(world.now.wall, &commands).unwrap();

@@ -11,6 +11,7 @@ mod service;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use rejoinder_protocol::{Epoch, ErrorCode, UnixMillis};
@@ -114,10 +115,7 @@ impl Sqlite {
         if let [_] = commands {
             // The row itself is poison, or the disk is in trouble: nothing was written either way.
             tracing::error!(error = %first, "a command failed in the database");
-            return Ok(Applied {
-                epoch: self.epoch.clone(),
-                outcomes: vec![Outcome::refused(ErrorCode::Internal)],
-            });
+            return Ok(self.applied(vec![Outcome::refused(ErrorCode::Internal)]));
         }
         // One of them failed and took the transaction with it. Each alone, none harms another.
         let mut outcomes = Vec::with_capacity(commands.len());
@@ -127,10 +125,16 @@ impl Sqlite {
             let applied = alone.map_err(|error| StoreError::UnknownFate(error.to_string()))?;
             outcomes.extend(applied.outcomes);
         }
-        Ok(Applied {
+        Ok(self.applied(outcomes))
+    }
+
+    /// Only one process writes, so no thread is ever skipped.
+    fn applied(&self, outcomes: Vec<Outcome>) -> Applied {
+        Applied {
             epoch: self.epoch.clone(),
             outcomes,
-        })
+            skipped: BTreeSet::new(),
+        }
     }
 
     fn transaction(&mut self, now: UnixMillis, commands: &[Command]) -> Result<Applied, Fault> {
@@ -143,12 +147,10 @@ impl Sqlite {
             // Somebody restored or exchanged the database. Nothing that was asked under the old
             // history may be executed in the new one; the caller sees the epoch and starts over. What
             // is asked from then on belongs to the new one.
-            self.epoch = epoch.clone();
+            self.epoch = epoch;
+            drop(transaction);
             let refused = || Outcome::refused(ErrorCode::Internal);
-            return Ok(Applied {
-                epoch,
-                outcomes: commands.iter().map(|_| refused()).collect(),
-            });
+            return Ok(self.applied(commands.iter().map(|_| refused()).collect()));
         }
         let known = rows::look_up(&transaction, &wanted(commands)).map_err(Fault::Statement)?;
         let plan = plan(now, known, commands);
@@ -157,18 +159,13 @@ impl Sqlite {
         }
         #[cfg(feature = "mutants")]
         if commands.len() > 1 && rejoinder_mutants::planted!(AckBeforeCommit) {
-            return Ok(Applied {
-                epoch,
-                outcomes: plan.outcomes,
-            });
+            drop(transaction);
+            return Ok(self.applied(plan.outcomes));
         }
         transaction
             .commit()
             .map_err(|error| Fault::Whole(StoreError::UnknownFate(error.to_string())))?;
-        Ok(Applied {
-            epoch,
-            outcomes: plan.outcomes,
-        })
+        Ok(self.applied(plan.outcomes))
     }
 
     /// Answers a question; see [`Store::read`](crate::store::Store::read).

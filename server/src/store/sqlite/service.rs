@@ -8,7 +8,7 @@ use rejoinder_protocol::{Epoch, UnixMillis};
 use tokio::sync::{mpsc, oneshot};
 
 use super::{OpenError, Sqlite};
-use crate::store::{Applied, Command, Read, ReadAnswer, Store, StoreError};
+use crate::store::{Applied, Command, Locked, Read, ReadAnswer, Store, StoreError};
 
 /// Questions and batches that may wait; askers beyond it wait for a place.
 const WAITING_MAX: usize = 1024;
@@ -109,7 +109,12 @@ fn gone() -> StoreError {
 }
 
 impl Store for SqliteStore {
-    async fn apply(&self, now: UnixMillis, batch: Arc<[Command]>) -> Result<Applied, StoreError> {
+    async fn apply(
+        &self,
+        now: UnixMillis,
+        batch: Arc<[Command]>,
+        _: Locked,
+    ) -> Result<Applied, StoreError> {
         let (sender, answer) = oneshot::channel();
         let job = Job::Apply(now, batch, sender);
         self.writer.send(job).await.map_err(|_| gone())?;

@@ -261,7 +261,7 @@ impl World {
                 }
             }
             Event::Tick(process) => self.tick(process),
-            Event::Commit(process, batch, commands) => self.run_commit(process, batch, &commands),
+            Event::Commit(process, next) => self.run_commit(process, next),
             Event::Read(process, read, question) => self.run_read(process, read, &question),
             Event::Gateway(process, input) => self.tell_gateway(process, input),
             Event::Resume(process) => self.resume_process(process),

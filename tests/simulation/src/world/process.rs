@@ -1,14 +1,13 @@
 //! The gateway's process: it starts, stands still, is killed, and does what its cores ask for.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::sync::Arc;
 
 use fastrand::Rng;
 use rejoinder_gateway::core::{
-    Batch, BatchId, Config, Effect, Gateway, Identity, Input, Millis, Now, ReadDone, ReadId,
+    Batch, Config, Effect, Gateway, Identity, Input, Millis, NextBatch, Now, ReadDone, ReadId,
     Refusal, SessionKey, dev_user,
 };
-use rejoinder_gateway::store::{Applied, Command, Read};
+use rejoinder_gateway::store::Read;
 use rejoinder_protocol::UnixMillis;
 
 use super::queue::Event;
@@ -241,8 +240,8 @@ impl World {
                 self.trace
                     .note(|| format!("the backend is answered {answer:?}"));
             }
-            Effect::Commit { batch, commands } => {
-                self.queue.push(at, Event::Commit(number, batch, commands));
+            Effect::Commit(next) => {
+                self.queue.push(at, Event::Commit(number, next));
             }
             Effect::Flush { session } => {
                 if let Some(link) = process.links.get(&session) {
@@ -272,18 +271,23 @@ impl World {
     }
 
     /// Runs a batch. A process that was killed meanwhile may or may not have come so far.
-    pub(super) fn run_commit(&mut self, number: u64, batch: BatchId, commands: &Arc<[Command]>) {
+    pub(super) fn run_commit(&mut self, number: u64, next: NextBatch) {
+        let NextBatch {
+            batch,
+            commands,
+            locked,
+        } = next;
         let is_alive = self.running(number).is_some();
         let is_over = number <= self.void_processes || self.process.is_some() || self.rng.bool();
         if !is_alive && is_over {
             return;
         }
         let wall = self.gateway_now().wall;
-        let (result, stored) = self.records.apply(wall, commands);
+        let (result, stored) = self.records.apply(wall, &commands, locked);
         self.trace.note(|| format!("commit {commands:?}"));
-        if let Some(Applied { epoch, outcomes }) = &stored {
-            let truth = self.truths.entry(epoch.clone()).or_default();
-            let result = truth.apply(wall, commands, outcomes);
+        if let Some((commands, applied)) = &stored {
+            let truth = self.truths.entry(applied.epoch.clone()).or_default();
+            let result = truth.apply(wall, commands, &applied.outcomes);
             self.check(result);
         }
         if let Err(error) = &result {

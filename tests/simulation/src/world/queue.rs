@@ -2,11 +2,10 @@
 
 use std::cmp::{Ordering, Reverse};
 use std::collections::BinaryHeap;
-use std::sync::Arc;
 
 use rejoinder::engine::{Attempt, Input as PageInput};
-use rejoinder_gateway::core::{BatchId, Input as GatewayInput, ReadId};
-use rejoinder_gateway::store::{Command, Read};
+use rejoinder_gateway::core::{Input as GatewayInput, NextBatch, ReadId};
+use rejoinder_gateway::store::Read;
 
 use super::network::Way;
 
@@ -36,7 +35,7 @@ pub(super) enum Event {
     /// A process looks at its deadlines.
     Tick(u64),
     /// A process' batch is run.
-    Commit(u64, BatchId, Arc<[Command]>),
+    Commit(u64, NextBatch),
     /// A process' question is read.
     Read(u64, ReadId, Read),
     /// A process learns of something.

@@ -1,10 +1,13 @@
 //! The gateway's database, with the faults that a database has.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 
-use rejoinder_gateway::store::{Applied, Command, Read, ReadAnswer, Sqlite, StoreError};
-use rejoinder_protocol::{Epoch, UnixMillis};
+use rejoinder_gateway::store::{Applied, Command, Locked, Read, ReadAnswer, Sqlite, StoreError};
+use rejoinder_protocol::{Epoch, ThreadId, UnixMillis};
+
+/// Commands that were run, and what became of them.
+pub type Stored = (Arc<[Command]>, Applied);
 
 /// The gateway's database. It outlives the processes that use it.
 #[derive(Debug)]
@@ -19,6 +22,8 @@ pub struct Records {
     pub unknown: VecDeque<bool>,
     /// So many reads fail.
     pub failing_reads: u32,
+    /// Threads that a transaction of somebody else holds.
+    pub locked: BTreeSet<ThreadId>,
 }
 
 impl Default for Records {
@@ -31,6 +36,7 @@ impl Default for Records {
             busy: 0,
             unknown: VecDeque::new(),
             failing_reads: 0,
+            locked: BTreeSet::new(),
         }
     }
 }
@@ -41,12 +47,14 @@ impl Records {
         self.sqlite.epoch()
     }
 
-    /// Runs a batch. Returns what the gateway learns, and what was really stored.
+    /// Runs a batch. Returns what the gateway learns, and what was really stored: the commands that
+    /// were run, with what became of them.
     pub fn apply(
         &mut self,
         now: UnixMillis,
         commands: &Arc<[Command]>,
-    ) -> (Result<Applied, StoreError>, Option<Applied>) {
+        locked: Locked,
+    ) -> (Result<Applied, StoreError>, Option<Stored>) {
         if self.busy > 0 {
             self.busy -= 1;
             return (Err(StoreError::Unavailable("busy".to_owned())), None);
@@ -56,10 +64,27 @@ impl Records {
         if fate == Some(false) {
             return (unknown(), None);
         }
-        let result = self.sqlite.apply(now, commands);
+        let threads = commands.iter().map(Command::thread_id);
+        let skipped: BTreeSet<_> = threads
+            .filter(|one| self.locked.contains(*one))
+            .cloned()
+            .collect();
+        if locked == Locked::Wait && !skipped.is_empty() {
+            return (Err(StoreError::Unavailable("locked".to_owned())), None);
+        }
+        let commands = match skipped.is_empty() {
+            true => Arc::clone(commands),
+            false => {
+                let free = |one: &&Command| !skipped.contains(one.thread_id());
+                commands.iter().filter(free).cloned().collect()
+            }
+        };
+        let result = self.sqlite.apply(now, &commands);
+        let result = result.map(|applied| Applied { skipped, ..applied });
         let stored = result.as_ref().ok().cloned();
+        let stored = stored.map(|applied| (Arc::clone(&commands), applied));
         if stored.is_some() {
-            self.log.push((now, Arc::clone(commands)));
+            self.log.push((now, commands));
         }
         if fate == Some(true) {
             return (unknown(), stored);
