@@ -3,6 +3,7 @@
 //! [`plan`] decides, without I/O; a store looks up what the plan asks for, runs it, and writes
 //! what it says, all in one transaction. This module knows no session and no socket.
 
+mod answer;
 pub mod command;
 #[cfg(test)]
 mod contract;
