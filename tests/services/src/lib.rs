@@ -1,0 +1,14 @@
+//! Real servers that tests start themselves: on loopback, on a free port, in a folder of their own.
+//!
+//! A server ends with the value that started it, and also when the test program is killed: a small
+//! shell between the two ends it when its standard input is closed.
+#![allow(
+    clippy::panic,
+    clippy::expect_used,
+    reason = "for tests: what cannot be started is a failed test"
+)]
+
+mod leash;
+mod postgres;
+
+pub use postgres::Postgres;
