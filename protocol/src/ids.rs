@@ -60,6 +60,13 @@ macro_rules! text_id {
             }
         }
 
+        /// As 36 characters with hyphens, which always are an id.
+        impl From<Uuid> for $name {
+            fn from(uuid: Uuid) -> Self {
+                Self(uuid.hyphenated().to_string().into())
+            }
+        }
+
         impl TryFrom<String> for $name {
             type Error = IdError;
 

@@ -166,6 +166,7 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
   _head rejoinder.heads := rejoinder.newest(_thread);
   _typed {{messages}}.{{thread_id}}%TYPE := _thread;
+  {{participants_declare}}
   _writer text := current_setting('rejoinder.writer', true);
   _added bigint;
   _began bigint;

@@ -13,6 +13,7 @@ use rejoinder_protocol::{
 };
 use uuid::Uuid;
 
+use super::postgres::tests::Database;
 use super::{Answer, Command, Content, Locked, NewMessage, Outcome, Read, SqliteStore, Store};
 
 fn thread(id: &str) -> ThreadId {
@@ -93,6 +94,15 @@ async fn read<S: Store>(store: &S, read: Read) -> Content {
     store.read(read).await.unwrap().content
 }
 
+async fn epoch_of<S: Store>(store: &S) -> Epoch {
+    let question = Read::Inbox {
+        user_id: user("anybody"),
+        limit: 1,
+        before: None,
+    };
+    store.read(question).await.unwrap().epoch
+}
+
 async fn since<S: Store>(store: &S, reader: &str, since: Since) -> Content {
     let question = Read::Page {
         user_id: user(reader),
@@ -105,7 +115,7 @@ async fn since<S: Store>(store: &S, reader: &str, since: Since) -> Content {
 
 async fn page<S: Store>(store: &S, from: u64) -> Page {
     let cursor = Cursor {
-        epoch: epoch(),
+        epoch: epoch_of(store).await,
         revision: at(from),
     };
     match since(store, "a", Since::Cursor(cursor)).await {
@@ -291,11 +301,12 @@ async fn pages_abut_and_are_bounded_in_number_and_bytes<S: Store>(store: S) {
 async fn a_reader_who_cannot_continue_gets_the_newest_window<S: Store>(store: S) {
     let many: Vec<_> = (0..60).map(|number| send(T, "a", number, "x")).collect();
     run(&store, &many).await;
-    let cursor = |epoch: &str, revision| Cursor {
-        epoch: epoch.parse().unwrap(),
+    let cursor = |epoch, revision| Cursor {
+        epoch,
         revision: at(revision),
     };
-    for lost in [cursor("other", 5), cursor("e1", 63)] {
+    let elsewhere = cursor("other".parse().unwrap(), 5);
+    for lost in [elsewhere, cursor(epoch_of(&store).await, 63)] {
         let reset = reset(&store, Since::Cursor(lost.clone())).await;
         assert_eq!(reset.answers, Some(lost));
     }
@@ -318,7 +329,7 @@ async fn a_reader_too_far_behind_is_reset<S: Store>(store: S) {
     }
     assert_eq!(page(&store, 3).await.head_revision, at(5_003));
     let cursor = Cursor {
-        epoch: epoch(),
+        epoch: epoch_of(&store).await,
         revision: at(2),
     };
     reset(&store, Since::Cursor(cursor)).await;
@@ -476,4 +487,8 @@ contract_of!(sqlite_in_a_file, {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("store.db");
     (SqliteStore::open(&path, &epoch()).unwrap(), folder)
+});
+contract_of!(postgres, {
+    let database = Database::migrated().await;
+    (database.store().await, database)
 });

@@ -9,6 +9,8 @@ pub mod command;
 mod contract;
 pub mod pair;
 pub mod plan;
+#[cfg(feature = "shell")]
+pub mod postgres;
 pub mod read;
 pub mod sqlite;
 
@@ -20,6 +22,8 @@ use rejoinder_protocol::{Epoch, ThreadId, UnixMillis};
 
 pub use command::{Answer, Command, NewMessage, Outcome, Publication, SummaryChange};
 pub use pair::{derived_thread_id, dev_pair};
+#[cfg(feature = "shell")]
+pub use postgres::PostgresStore;
 pub use read::{Content, Read, ReadAnswer};
 pub use sqlite::Sqlite;
 #[cfg(feature = "shell")]

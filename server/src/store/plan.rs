@@ -130,8 +130,9 @@ pub enum Key {
 /// The original answer to a key. No edit ever changes it.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct StoredKey {
-    /// SHA-256 of the original payload.
-    pub payload_hash: [u8; 32],
+    /// SHA-256 of the original payload; `None` if somebody else than a gateway wrote it, and nobody
+    /// can say what it was.
+    pub payload_hash: Option<[u8; 32]>,
     /// The message's identity.
     pub server_msg_id: ServerMsgId,
     /// Its place.

@@ -19,7 +19,9 @@ impl Planner {
         // what they sent before.
         match self.known.keys.get(&name) {
             Some(Key::Void) => return Outcome::refused(ErrorCode::Gone),
-            Some(Key::Stored(stored)) if stored.payload_hash == payload_hash => {
+            Some(Key::Stored(stored))
+                if stored.payload_hash.is_none_or(|hash| hash == payload_hash) =>
+            {
                 let ack = ack(&new.thread_id, new.client_msg_id, stored, true);
                 #[cfg(feature = "mutants")]
                 let ack = self.spoil_duplicate(ack);
@@ -48,7 +50,7 @@ impl Planner {
         }
         let message = self.number(new);
         let stored = StoredKey {
-            payload_hash,
+            payload_hash: Some(payload_hash),
             server_msg_id: message.server_msg_id.clone(),
             sequence_number: message.sequence_number,
             revision: message.revision,

@@ -167,9 +167,9 @@ pub(super) fn key(connection: &Connection, name: &KeyName) -> rusqlite::Result<O
             ],
             |row| {
                 let payload_hash: Option<[u8; 32]> = row.get(0)?;
-                let Some(payload_hash) = payload_hash else {
+                if payload_hash.is_none() {
                     return Ok(Key::Void);
-                };
+                }
                 Ok(Key::Stored(StoredKey {
                     payload_hash,
                     server_msg_id: parsed(row, 1)?,
