@@ -51,6 +51,19 @@ pub(crate) const TOKEN_LEEWAY_MS: u64 = 30_000;
 pub(crate) const DRAIN_MS: u64 = 2_000;
 /// A draining gateway's clients come back spread over so long, in milliseconds.
 pub(crate) const DRAIN_SPREAD_MS: u64 = 5_000;
+/// Every so often all that somebody here waits for is looked at, though changes are told to us …
+pub(crate) const POLL_HEARING_MS: u64 = 15_000;
+/// … and so often while they are not, in milliseconds.
+pub(crate) const POLL_MS: u64 = 1_000;
+/// Threads or users of one question of a poll.
+pub(crate) const POLL_CHUNK: usize = 1_000;
+/// A poll asks for what changed since the one before and so long before that, in milliseconds: a
+/// transaction's changes have the time of its work, not of its commit, and clocks differ.
+pub(crate) const POLL_OVERLAP_MS: u64 = 60_000;
+/// Threads that are looked at at once, because somebody else may have changed them …
+pub(crate) const LOOKS_MAX: usize = 16;
+/// … and that may wait for it.
+pub(crate) const LOOKS_WAITING_MAX: usize = 10_000;
 /// "Not now, try again after so long", in milliseconds.
 pub(crate) const BUSY_RETRY_MS: u64 = 1_000;
 
@@ -61,6 +74,8 @@ pub struct Config {
     pub epoch: Epoch,
     /// Whether threads named `alice|bob` come into being by being used (`--dev`).
     pub dev_pairs: bool,
+    /// Whether others write into the store as well.
+    pub others_write: bool,
     /// From which ids and jitter are made; must differ from start to start.
     pub seed: u64,
     /// Messages that one session may send at once …
@@ -76,6 +91,7 @@ impl Config {
         Self {
             epoch,
             dev_pairs: false,
+            others_write: false,
             seed,
             messages_burst: 60,
             messages_per_second: 10,

@@ -2,6 +2,7 @@
 //! published.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::ops::Bound;
 
 use rejoinder_protocol::{Revision, ThreadId, UserId};
 
@@ -87,9 +88,9 @@ impl Entry {
 /// The index of one gateway.
 #[derive(Debug, Default)]
 pub struct Hub {
-    threads: HashMap<ThreadId, Entry>,
+    threads: BTreeMap<ThreadId, Entry>,
     sessions: HashMap<SessionKey, UserId>,
-    users: HashMap<UserId, BTreeSet<SessionKey>>,
+    users: BTreeMap<UserId, BTreeSet<SessionKey>>,
     /// The watched threads of each user, for presence.
     watched: HashMap<UserId, BTreeSet<ThreadId>>,
     stamp: u64,
@@ -116,6 +117,18 @@ impl Hub {
                 self.users.remove(&user_id);
             }
         }
+    }
+
+    /// Returns the threads that somebody is subscribed to.
+    pub fn threads(&self) -> impl Iterator<Item = &ThreadId> {
+        self.threads.keys()
+    }
+
+    /// Returns the users who have a session, in their order, after one of them.
+    pub fn users_after(&self, after: Option<&UserId>) -> impl Iterator<Item = &UserId> {
+        let from = after.map_or(Bound::Unbounded, Bound::Excluded);
+        let users = self.users.range::<UserId, _>((from, Bound::Unbounded));
+        users.map(|(user_id, _)| user_id)
     }
 
     /// Returns the sessions of a user.

@@ -47,12 +47,18 @@ pub enum Input {
         /// What it says.
         frame: Result<ClientFrame, DecodeError>,
     },
-    /// Somebody says that a thread's head is at least this far.
+    /// Changes that others write into the store are told by `Input::Hint` from now on, or no longer;
+    /// either way some may have been missed.
+    Heard {
+        /// Whether they are.
+        is_heard: bool,
+    },
+    /// Somebody says that a thread has changed.
     Hint {
         /// The thread.
         thread_id: ThreadId,
-        /// The revision.
-        revision: Revision,
+        /// How far its head is at least, if that was said.
+        revision: Option<Revision>,
     },
     /// A socket was accepted.
     Opened {
@@ -107,7 +113,15 @@ pub struct ReadDone {
 #[derive(Clone, Debug)]
 pub(crate) enum DoneContent {
     Invalid,
+    /// How far threads are.
+    Heads(Vec<(ThreadId, Revision)>),
     NotFound,
+    /// A thread's look for all who take part, at a revision, and who no longer does.
+    Overview {
+        revision: Revision,
+        participants: Vec<UserId>,
+        left: Vec<UserId>,
+    },
     /// For `history`, `inbox` and summaries: the frame says it all.
     Plain,
     Page(PageDone),
@@ -128,8 +142,17 @@ impl From<ReadAnswer> for ReadDone {
         let (frame, content) = match answer.content {
             Content::History(page) => (Some(ServerFrame::History(page)), DoneContent::Plain),
             Content::Inbox(page) => (Some(ServerFrame::Inbox(page)), DoneContent::Plain),
+            Content::Heads(heads) => (None, DoneContent::Heads(heads)),
             Content::Invalid => (None, DoneContent::Invalid),
             Content::NotFound => (None, DoneContent::NotFound),
+            Content::Overview(summary, left) => {
+                let done = DoneContent::Overview {
+                    revision: summary.revision,
+                    participants: summary.participants.clone(),
+                    left,
+                };
+                (Some(ServerFrame::Thread(summary)), done)
+            }
             Content::Page(page, participants) => {
                 let done = PageDone {
                     to_revision: page.to_revision,

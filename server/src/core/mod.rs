@@ -17,6 +17,7 @@ mod outbound;
 mod presence;
 mod session;
 mod time;
+mod watch;
 
 pub use committer::{BatchId, Committer, NextBatch, Origin, RequestId, Settled};
 pub use config::Config;
@@ -29,6 +30,7 @@ pub use limiter::Bucket;
 pub use outbound::{Batch, Full, Lane, Outbound};
 pub use presence::Presence;
 pub use time::{Millis, Now};
+pub use watch::Watch;
 
 /// Identifies a read from effect to answer.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]

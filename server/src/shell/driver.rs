@@ -9,7 +9,7 @@ use tokio::sync::{Notify, mpsc, oneshot};
 
 use super::clock::Clock;
 use crate::core::{Batch, Effect, Gateway, Input, NextBatch, Now, ReadDone, RequestId, SessionKey};
-use crate::store::{Answer, Command, Locked, Store};
+use crate::store::{Answer, Command, Heard, Locked, Store};
 use crate::tokens::Tokens;
 
 /// How often deadlines are looked at. The shortest of them is one second.
@@ -71,6 +71,20 @@ impl<S: Store> Driver<S> {
                 tracing::error!(%error, "a batch was not committed");
             }
             self.survive(Input::Committed { batch, result });
+        }
+    }
+
+    /// Passes on what others write into the store.
+    pub(super) async fn hear(self: Arc<Self>, mut heard: mpsc::Receiver<Heard>) {
+        while let Some(heard) = heard.recv().await {
+            self.survive(match heard {
+                Heard::Changed(thread_id) => Input::Hint {
+                    thread_id,
+                    revision: None,
+                },
+                Heard::Everything => Input::Heard { is_heard: true },
+                Heard::Nothing => Input::Heard { is_heard: false },
+            });
         }
     }
 

@@ -53,8 +53,15 @@ pub async fn serve<S: Store>(
     listener: TcpListener,
     stop: impl Future<Output = ()>,
 ) {
-    let gateway = Gateway::new(settings.config);
-    let driver = Driver::start(gateway, store, settings.tokens);
+    let heard = store.hear();
+    let config = Config {
+        others_write: heard.is_some(),
+        ..settings.config
+    };
+    let driver = Driver::start(Gateway::new(config), store, settings.tokens);
+    if let Some(heard) = heard {
+        tokio::spawn(Arc::clone(&driver).hear(heard));
+    }
     let app = http::router(Arc::clone(&driver), settings.access, settings.serve_dir);
     let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     tokio::pin!(stop);

@@ -49,6 +49,17 @@ pub struct Applied {
     pub skipped: BTreeSet<ThreadId>,
 }
 
+/// What is heard of changes that others write into a store.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Heard {
+    /// This thread has changed.
+    Changed(ThreadId),
+    /// From now on changes are told; anything may have changed before.
+    Everything,
+    /// Changes are no longer told.
+    Nothing,
+}
+
 /// Why a store did not answer. Repeating the call is always safe.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[non_exhaustive]
@@ -86,4 +97,10 @@ pub trait Store: Send + Sync + 'static {
     ///
     /// [`StoreError::Unavailable`].
     fn read(&self, read: Read) -> impl Future<Output = Result<ReadAnswer, StoreError>> + Send;
+
+    /// Returns what is heard of changes that others write; `None` if nobody else can.
+    #[cfg(feature = "shell")]
+    fn hear(&self) -> Option<tokio::sync::mpsc::Receiver<Heard>> {
+        None
+    }
 }

@@ -106,6 +106,13 @@ impl ThreadState {
         active.map(|one| one.user_id.clone()).collect()
     }
 
+    /// Returns who took part once.
+    #[must_use]
+    pub fn left(&self) -> Vec<UserId> {
+        let left = self.participants.iter().filter(|one| one.left_at.is_some());
+        left.map(|one| one.user_id.clone()).collect()
+    }
+
     /// Returns whether the user takes part now. The one rule of authorisation.
     #[must_use]
     pub fn admits(&self, user_id: &UserId) -> bool {

@@ -2,12 +2,25 @@
 
 use rejoinder_protocol::{
     Epoch, HistoryPage, InboxPage, Page, Reset, Revision, SequenceNumber, Since, ThreadId,
-    ThreadSummary, UserId,
+    ThreadSummary, UnixMillis, UserId,
 };
 
-/// A question. Every answer is read in one transaction, which also checks that the user may.
+/// A question. Every answer is read in one transaction, which also checks that the user may, where
+/// a user asks.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Read {
+    /// Threads of these users that changed since a moment. Answered by [`Content::Heads`].
+    Changed {
+        /// The users.
+        user_ids: Vec<UserId>,
+        /// The moment.
+        since: UnixMillis,
+    },
+    /// How far threads are. Answered by [`Content::Heads`], without those that do not exist.
+    Heads {
+        /// The threads.
+        thread_ids: Vec<ThreadId>,
+    },
     /// Messages below a place. Answered by [`Content::History`].
     History {
         /// Who asks.
@@ -27,6 +40,12 @@ pub enum Read {
         limit: u32,
         /// The `next` of the page before.
         before: Option<String>,
+    },
+    /// How a thread shows in the lists of all who take part; asked by the gateway itself. Answered by
+    /// [`Content::Overview`].
+    Overview {
+        /// The thread.
+        thread_id: ThreadId,
     },
     /// Changes after a place. Answered by [`Content::Page`] or [`Content::Reset`].
     Page {
@@ -60,6 +79,8 @@ pub struct ReadAnswer {
 /// An answer.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Content {
+    /// How far threads are.
+    Heads(Vec<(ThreadId, Revision)>),
     /// Older messages.
     History(HistoryPage),
     /// Threads.
@@ -68,6 +89,8 @@ pub enum Content {
     Invalid,
     /// No such thread, or not the user's.
     NotFound,
+    /// A thread in a list, and who no longer takes part in it.
+    Overview(ThreadSummary, Vec<UserId>),
     /// Changes, and who takes part in the thread now.
     Page(Page, Vec<UserId>),
     /// The reader cannot continue; the newest window, and who takes part in the thread now.

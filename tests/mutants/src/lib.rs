@@ -60,6 +60,10 @@ mutants! {
     UnknownFateForgotten,
     /// What a lock of somebody else held up goes behind all that came later.
     SkippedGoLast,
+    /// What others write is looked at only when it is polled.
+    HintIgnored,
+    /// What others write is looked at only when somebody says so.
+    PollForgotten,
     /// Whoever left a thread still takes part in it.
     MembershipForEver,
     /// A page says that it reaches the head, though it was cut.

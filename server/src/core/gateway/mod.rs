@@ -5,6 +5,7 @@ mod reads;
 mod telling;
 #[cfg(test)]
 mod tests;
+mod watching;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -18,7 +19,7 @@ use super::session::requests::Surroundings;
 use super::session::{Pumped, Session, Step};
 use super::{
     Batch, Committer, Config, Effect, Hub, Ids, Input, Lane, Millis, Now, Origin, Presence, ReadId,
-    SessionKey,
+    SessionKey, Watch,
 };
 use crate::store::Answer;
 
@@ -27,6 +28,10 @@ use crate::store::Answer;
 enum Purpose {
     /// A subscription's page, with the hub's stamp of when it began, or an owed summary.
     Pump(SessionKey, Pumped, u64),
+    /// A thread that somebody else may have changed.
+    Look(rejoinder_protocol::ThreadId),
+    /// What may have changed without a word.
+    Poll,
     /// The answer to a request.
     Reply(SessionKey, rejoinder_protocol::ErrorRef),
 }
@@ -42,6 +47,8 @@ pub struct Gateway {
     hub: Hub,
     presence: Presence,
     committer: Committer,
+    /// Where others write into the store as well.
+    watch: Option<Watch>,
     sessions: BTreeMap<SessionKey, Session>,
     reads: BTreeMap<ReadId, Purpose>,
     last_read: u64,
@@ -59,6 +66,7 @@ impl Gateway {
     pub fn new(config: Config) -> Self {
         Self {
             ids: Ids::new(config.seed),
+            watch: config.others_write.then(Watch::new),
             config,
             hub: Hub::default(),
             presence: Presence::default(),
@@ -91,16 +99,22 @@ impl Gateway {
                 bytes,
                 frame,
             } => self.frame(now, session, bytes, frame, effects),
+            Input::Heard { is_heard } => {
+                if let Some(watch) = &mut self.watch {
+                    watch.heard(is_heard);
+                }
+            }
             Input::Hint {
                 thread_id,
                 revision,
             } => {
-                let fallen = self.hub.head_at_least(&thread_id, revision);
-                self.fall_back(&thread_id, fallen);
+                if let Some(watch) = &mut self.watch {
+                    watch.hint(&thread_id, revision);
+                }
             }
             Input::Opened { session } => self.opened(now, session),
-            Input::Read { read, result } => self.read_done(now, read, result),
-            Input::Tick => self.tick(now),
+            Input::Read { read, result } => self.read_done(now, read, result, effects),
+            Input::Tick => self.tick(now, effects),
             Input::Verified { session, result } => {
                 let mut steps = Vec::new();
                 if let Some(one) = self.touch(session) {
@@ -140,7 +154,8 @@ impl Gateway {
     #[must_use]
     pub fn next_wakeup(&self) -> Option<Millis> {
         let sessions = self.deadlines.first().map(|(at, _)| *at);
-        [sessions, self.presence.next_wakeup()]
+        let poll = self.watch.as_ref().and_then(Watch::next_wakeup);
+        [sessions, self.presence.next_wakeup(), poll]
             .into_iter()
             .flatten()
             .min()
@@ -287,6 +302,9 @@ impl Gateway {
             return true;
         }
         self.config.epoch = epoch.clone();
+        if let Some(watch) = &mut self.watch {
+            watch.begin_anew();
+        }
         for session in self.sessions.keys().copied().collect::<Vec<_>>() {
             let retry_after_ms = 100 + self.ids.jitter_ms(DRAIN_SPREAD_MS);
             if let Some((one, _)) = self.touch(session) {
@@ -299,7 +317,8 @@ impl Gateway {
         false
     }
 
-    fn tick(&mut self, now: Now) {
+    fn tick(&mut self, now: Now, effects: &mut Vec<Effect>) {
+        self.poll(now, effects);
         for user_id in self.presence.tick(now.monotonic) {
             self.tell_presence(now, &user_id);
         }
@@ -343,6 +362,7 @@ impl Gateway {
                 self.deadlines.insert((at, session));
             }
         }
+        self.look(effects);
         while let Some(next) = self.committer.next_batch() {
             effects.push(Effect::Commit(next));
         }

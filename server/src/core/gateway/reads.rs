@@ -39,6 +39,7 @@ impl Gateway {
         now: Now,
         read: ReadId,
         result: Result<ReadDone, StoreError>,
+        effects: &mut Vec<Effect>,
     ) {
         let Some(purpose) = self.reads.remove(&read) else {
             return;
@@ -49,6 +50,8 @@ impl Gateway {
             return;
         }
         match purpose {
+            Purpose::Look(thread_id) => self.looked(now, &thread_id, result),
+            Purpose::Poll => self.polled(result, effects),
             Purpose::Reply(session, reference) => {
                 let Some((one, _)) = self.touch(session) else {
                     return;
@@ -60,9 +63,11 @@ impl Gateway {
                     }) => return one.push(now.monotonic, Lane::Reply, text),
                     Ok(done) => match done.content {
                         DoneContent::NotFound => ErrorCode::NotFound,
-                        DoneContent::Invalid | DoneContent::Plain | DoneContent::Page(_) => {
-                            ErrorCode::Invalid
-                        }
+                        DoneContent::Heads(_)
+                        | DoneContent::Invalid
+                        | DoneContent::Overview { .. }
+                        | DoneContent::Page(_)
+                        | DoneContent::Plain => ErrorCode::Invalid,
                     },
                     Err(_) => ErrorCode::Busy,
                 };
@@ -111,7 +116,11 @@ impl Gateway {
                     }
                     self.page_pumped(now, session, &thread_id, &page, stamp);
                 }
-                DoneContent::NotFound | DoneContent::Invalid | DoneContent::Plain => {
+                DoneContent::Heads(_)
+                | DoneContent::Invalid
+                | DoneContent::NotFound
+                | DoneContent::Overview { .. }
+                | DoneContent::Plain => {
                     self.subscription_refused(now, session, &thread_id);
                 }
             },
@@ -190,6 +199,9 @@ impl Gateway {
             if self.committer.push(origin, create).is_ok() {
                 return;
             }
+        }
+        if one.subscriptions.was_admitted(thread_id) {
+            return self.removed_elsewhere(now, session, thread_id);
         }
         one.subscriptions.end(thread_id);
         self.hub.unsubscribe(thread_id, session);

@@ -16,7 +16,10 @@ impl Gateway {
     ///
     /// `from` is the session that caused it: its user knows how the thread looks.
     pub(super) fn publish(&mut self, now: Now, from: Option<SessionKey>, what: &Publication) {
-        self.remove(now, what);
+        if let Some(watch) = &mut self.watch {
+            watch.told(&what.thread_id, what.head());
+        }
+        self.remove(now, &what.thread_id, &what.removed);
         self.hub
             .participants(&what.thread_id, what.head(), &what.participants);
         for change in &what.changes {
@@ -70,21 +73,30 @@ impl Gateway {
     }
 
     /// Ends the subscriptions of those who no longer take part, before they hear of anything else.
-    fn remove(&mut self, now: Now, what: &Publication) {
-        for user_id in &what.removed {
-            let frame = ServerFrame::Removed(Removed {
-                thread_id: what.thread_id.clone(),
-            });
-            let sessions = self.hub.sessions_of(user_id);
-            for session in &sessions {
-                self.hub.unsubscribe(&what.thread_id, *session);
-                if let Some((one, _)) = self.touch(*session) {
-                    one.subscriptions.end(&what.thread_id);
-                    one.typing.remove(&what.thread_id);
-                }
+    pub(super) fn remove(&mut self, now: Now, thread_id: &ThreadId, removed: &[UserId]) {
+        for user_id in removed {
+            for session in self.hub.sessions_of(user_id) {
+                self.removed_elsewhere(now, session, thread_id);
             }
-            self.tell(now, sessions, Lane::Control, &frame);
         }
+    }
+
+    /// Ends what a session has of a thread, and says so.
+    pub(super) fn removed_elsewhere(
+        &mut self,
+        now: Now,
+        session: SessionKey,
+        thread_id: &ThreadId,
+    ) {
+        self.hub.unsubscribe(thread_id, session);
+        if let Some((one, _)) = self.touch(session) {
+            one.subscriptions.end(thread_id);
+            one.typing.remove(thread_id);
+        }
+        let frame = ServerFrame::Removed(Removed {
+            thread_id: thread_id.clone(),
+        });
+        self.tell(now, [session], Lane::Control, &frame);
     }
 
     fn tell_summary(&mut self, now: Now, from: Option<SessionKey>, what: &Publication) {
@@ -103,6 +115,17 @@ impl Gateway {
             }
             SummaryChange::Known(_) | SummaryChange::Unknown => None,
         };
+        self.show(now, sessions, &what.thread_id, text.as_ref());
+    }
+
+    /// Shows a thread's look to sessions; without a text, or where it finds no place, they read it.
+    pub(super) fn show(
+        &mut self,
+        now: Now,
+        sessions: impl IntoIterator<Item = SessionKey>,
+        thread_id: &ThreadId,
+        text: Option<&Arc<str>>,
+    ) {
         for session in sessions {
             let Some((one, _)) = self.touch(session) else {
                 continue;
@@ -110,13 +133,13 @@ impl Gateway {
             if one.is_closed() {
                 continue;
             }
-            let full = text.as_ref().is_none_or(|text| {
+            let full = text.is_none_or(|text| {
                 let text = Arc::clone(text);
                 one.outbound
                     .push(now.monotonic, Lane::Change, text)
                     .is_err()
             });
-            if full && !one.subscriptions.owe_summary(&what.thread_id) {
+            if full && !one.subscriptions.owe_summary(thread_id) {
                 one.close(now.monotonic, CloseCode::SlowConsumer, None);
             }
         }
@@ -133,7 +156,7 @@ impl Gateway {
         }
     }
 
-    fn sessions_of_all(&self, users: &[UserId]) -> BTreeSet<SessionKey> {
+    pub(super) fn sessions_of_all(&self, users: &[UserId]) -> BTreeSet<SessionKey> {
         let of = |user_id| self.hub.sessions_of(user_id);
         users.iter().flat_map(of).collect()
     }

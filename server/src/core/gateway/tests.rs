@@ -11,9 +11,11 @@ use rejoinder_protocol::{
     Epoch, Object, Revision, ServerFrame, UnixMillis, decode_client_frame, decode_server_frame,
 };
 
+mod others;
+
 use super::*;
 use crate::core::{Identity, NextBatch, ReadDone, Refusal, dev_user};
-use crate::store::{Command, Sqlite, StoreError};
+use crate::store::{Command, Read, Sqlite, StoreError};
 
 /// One gateway, its store, and what each client has received.
 struct World {
@@ -32,6 +34,10 @@ struct World {
     hold_reads: bool,
     /// Commits are run only when this is lifted.
     hold_commits: bool,
+    /// The store does not answer.
+    fail_reads: bool,
+    /// How often the gateway looked for what others wrote.
+    looks: u32,
     held: Vec<Effect>,
 }
 
@@ -40,9 +46,14 @@ const BOB: SessionKey = SessionKey(2);
 
 impl World {
     fn new() -> Self {
+        Self::with(false)
+    }
+
+    fn with(others_write: bool) -> Self {
         let epoch: Epoch = "e1".parse().unwrap();
         let mut config = Config::new(epoch.clone(), 7);
         config.dev_pairs = true;
+        config.others_write = others_write;
         config.messages_burst = 10_000;
         let now = Now {
             monotonic: Millis(0),
@@ -60,6 +71,8 @@ impl World {
             lose_commit: false,
             hold_reads: false,
             hold_commits: false,
+            fail_reads: false,
+            looks: 0,
             held: Vec::new(),
         }
     }
@@ -93,7 +106,11 @@ impl World {
                 }
                 effect @ Effect::Read { .. } if self.hold_reads => self.held.push(effect),
                 Effect::Read { read, question } => {
-                    let result = self.store.read(&question).map(ReadDone::from);
+                    self.looks += u32::from(matches!(question, Read::Overview { .. }));
+                    let mut result = self.store.read(&question).map(ReadDone::from);
+                    if self.fail_reads {
+                        result = Err(StoreError::Unavailable("gone".to_owned()));
+                    }
                     let input = Input::Read { read, result };
                     self.gateway.handle(self.now, input, &mut self.effects);
                 }
@@ -168,7 +185,10 @@ impl World {
 
     /// Both are there and live.
     fn pair() -> Self {
-        let mut world = Self::new();
+        Self::pair_in(Self::new())
+    }
+
+    fn pair_in(mut world: Self) -> Self {
         for (session, user) in [(ALICE, "alice"), (BOB, "bob")] {
             world.join(session, user);
             world.subscribe(session);

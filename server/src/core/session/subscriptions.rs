@@ -39,6 +39,8 @@ struct Subscription {
     turn: u64,
     /// Whether its `--dev` thread was already asked for.
     made: bool,
+    /// Whether the store has said that its user may.
+    admitted: bool,
 }
 
 /// The subscriptions of one session.
@@ -63,6 +65,7 @@ impl Subscriptions {
             state: State::Due,
             turn: self.last_turn,
             made: false,
+            admitted: false,
         };
         self.all.insert(thread_id.clone(), subscription);
         self.enqueue(thread_id);
@@ -137,11 +140,17 @@ impl Subscriptions {
         }
     }
 
+    /// Returns whether a page of this thread was read before.
+    pub(crate) fn was_admitted(&self, thread_id: &ThreadId) -> bool {
+        self.all.get(thread_id).is_some_and(|one| one.admitted)
+    }
+
     /// Moves the cursor to where the client will stand after what is queued.
     pub(crate) fn moved(&mut self, thread_id: &ThreadId, epoch: &Epoch, revision: Revision) {
         if let Some(subscription) = self.all.get_mut(thread_id) {
             let epoch = epoch.clone();
             subscription.since = Since::Cursor(Cursor { epoch, revision });
+            subscription.admitted = true;
         }
     }
 

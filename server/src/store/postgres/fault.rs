@@ -20,6 +20,8 @@ pub(super) enum Stage {
 pub(super) enum Fault {
     /// It lost a race with another writer, and nothing was written: it can be run again at once.
     Again(Error),
+    /// Somebody else holds a lock that it needs, for longer than it may wait. Nothing was written.
+    Locked(Error),
     /// One of its statements failed, and nothing was written.
     Statement(Error),
     /// The server does not answer, or takes no writes. Nothing was written.
@@ -37,6 +39,7 @@ impl Fault {
             SqlState::T_R_SERIALIZATION_FAILURE
             | SqlState::T_R_DEADLOCK_DETECTED
             | SqlState::UNIQUE_VIOLATION => Self::Again(error),
+            SqlState::LOCK_NOT_AVAILABLE => Self::Locked(error),
             // Another server has taken over, and this one only follows.
             SqlState::READ_ONLY_SQL_TRANSACTION => Self::Unavailable(words(&error)),
             _ => match code.code().get(..2) {
@@ -51,6 +54,14 @@ impl Fault {
         }
     }
 
+    /// Returns whether the connection can be used for another transaction.
+    pub(super) fn leaves_the_connection(&self) -> bool {
+        match self {
+            Self::Again(_) | Self::Locked(_) | Self::Statement(_) => true,
+            Self::Unavailable(_) | Self::UnknownFate(_) => false,
+        }
+    }
+
     fn lost(stage: Stage, words: String) -> Self {
         match stage {
             Stage::Before => Self::Unavailable(words),
@@ -62,7 +73,9 @@ impl Fault {
 impl From<Fault> for StoreError {
     fn from(fault: Fault) -> Self {
         match fault {
-            Fault::Again(error) | Fault::Statement(error) => Self::Unavailable(words(&error)),
+            Fault::Again(error) | Fault::Locked(error) | Fault::Statement(error) => {
+                Self::Unavailable(words(&error))
+            }
             Fault::Unavailable(words) => Self::Unavailable(words),
             Fault::UnknownFate(words) => Self::UnknownFate(words),
         }

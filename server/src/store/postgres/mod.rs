@@ -8,6 +8,7 @@
 mod batch;
 mod connect;
 mod fault;
+mod listener;
 mod migrations;
 mod question;
 mod rows;
@@ -22,20 +23,23 @@ use std::time::Duration;
 
 use deadpool_postgres::{Hook, HookError, Manager, ManagerConfig, Pool, RecyclingMethod, Runtime};
 use rejoinder_protocol::{Epoch, UnixMillis};
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, mpsc};
 use tokio_postgres::{Error, Row};
 
 pub use connect::Connector;
 pub use migrations::{Migrated, migrate, print};
 pub use tables::{Name, NameError, ParticipantsTable, Renamed, TableName, Tables};
 
-use crate::store::{Applied, Command, Locked, Read, ReadAnswer, Store, StoreError};
+use crate::store::{Applied, Command, Heard, Locked, Read, ReadAnswer, Store, StoreError};
 use question::Reader;
 use statements::Statements;
 use writer::Writer;
 
 /// A read waits so long for a connection of the pool.
 const POOL_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Changes that were heard and wait for the gateway; more wait in the connection.
+const HEARD_MAX: usize = 1024;
 
 /// Why a database could not be opened.
 #[derive(Debug, thiserror::Error)]
@@ -69,6 +73,7 @@ pub enum OpenError {
 /// A PostgreSQL database: two connections that write, and a pool of those that read.
 #[derive(Debug)]
 pub struct PostgresStore {
+    connector: Connector,
     epoch: Epoch,
     reader: Reader,
     /// Runs batches that leave locked threads alone, and those that wait for one.
@@ -111,6 +116,7 @@ impl PostgresStore {
                 statements: statements.clone(),
             },
             epoch: epoch.clone(),
+            connector,
         })
     }
 
@@ -163,5 +169,11 @@ impl Store for PostgresStore {
 
     async fn read(&self, read: Read) -> Result<ReadAnswer, StoreError> {
         self.reader.read(&read).await
+    }
+
+    fn hear(&self) -> Option<mpsc::Receiver<Heard>> {
+        let (tell, heard) = mpsc::channel(HEARD_MAX);
+        tokio::spawn(listener::listen(self.connector.clone(), tell));
+        Some(heard)
     }
 }

@@ -3,7 +3,8 @@
 use deadpool_postgres::{Pool, Transaction};
 use futures_util::future::join;
 use rejoinder_protocol::{
-    Epoch, Page, RESET_MESSAGES, Revision, SequenceNumber, Since, ThreadId, ThreadSummary, UserId,
+    Epoch, Page, RESET_MESSAGES, Revision, SequenceNumber, Since, ThreadId, ThreadSummary,
+    UnixMillis, UserId,
 };
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{Error, IsolationLevel, Row};
@@ -60,6 +61,17 @@ impl Reader {
                 limit,
                 before,
             } => asking.inbox(user_id, *limit, before.as_deref()).await?,
+            Read::Changed { user_ids, since } => {
+                Content::Heads(asking.changed(user_ids, *since).await?)
+            }
+            Read::Heads { thread_ids } => Content::Heads(asking.heads(thread_ids).await?),
+            Read::Overview { thread_id } => match asking.thread(thread_id).await? {
+                Some(thread) => {
+                    let summary = asking.summary(thread_id, &thread).await?;
+                    Content::Overview(summary, thread.left())
+                }
+                None => Content::NotFound,
+            },
             Read::History {
                 user_id, thread_id, ..
             }
@@ -151,9 +163,11 @@ impl Asking<'_> {
                     }
                 }
             }
-            Read::Inbox { .. } | Read::Summary { .. } => {
-                self.summary(thread_id, thread).await.map(Content::Summary)
-            }
+            Read::Changed { .. }
+            | Read::Heads { .. }
+            | Read::Inbox { .. }
+            | Read::Overview { .. }
+            | Read::Summary { .. } => self.summary(thread_id, thread).await.map(Content::Summary),
         }
     }
 
@@ -239,6 +253,25 @@ impl Asking<'_> {
         Ok(answer::summary(thread_id, thread, newest.messages.first()))
     }
 
+    async fn heads(&self, thread_ids: &[ThreadId]) -> Result<Vec<(ThreadId, Revision)>, Error> {
+        let threads: Vec<_> = thread_ids.iter().map(ThreadId::as_str).collect();
+        let found = "SELECT thread_id, revision FROM rejoinder.heads \
+                     WHERE thread_id = ANY ($1::text[])";
+        named(self.all(found, &[&threads]).await?)
+    }
+
+    async fn changed(
+        &self,
+        user_ids: &[UserId],
+        since: UnixMillis,
+    ) -> Result<Vec<(ThreadId, Revision)>, Error> {
+        let users: Vec<_> = user_ids.iter().map(UserId::as_str).collect();
+        let found = "SELECT DISTINCT heads.thread_id, heads.revision FROM rejoinder.participants \
+                     JOIN rejoinder.heads USING (thread_id) WHERE user_id = ANY ($1::text[]) \
+                     AND left_at IS NULL AND changed_at >= $2";
+        named(self.all(found, &[&users, &integer(since)]).await?)
+    }
+
     async fn inbox(
         &self,
         user_id: &UserId,
@@ -276,6 +309,17 @@ impl Asking<'_> {
         }
         answer::inbox(threads.into_iter(), most).map(Content::Inbox)
     }
+}
+
+/// Reads threads and their revisions; a name that nobody could ask for is left out.
+fn named(found: Vec<Row>) -> Result<Vec<(ThreadId, Revision)>, Error> {
+    let mut heads = Vec::new();
+    for row in found {
+        if let Ok(thread_id) = row.try_get::<_, &str>(0)?.parse() {
+            heads.push((thread_id, rows::revision(&row, 1)?));
+        }
+    }
+    Ok(heads)
 }
 
 fn limit(rows: usize) -> i64 {

@@ -1,5 +1,9 @@
 //! What is PostgreSQL's own; what every store must do is in `store/contract.rs`.
 
+mod adopting;
 mod database;
+mod foreign;
+mod locks;
+mod trouble;
 
 pub(crate) use database::Database;

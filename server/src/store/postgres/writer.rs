@@ -90,6 +90,9 @@ impl Writer {
             .collect();
         let applied = match self.attempts(now, &asked).await {
             Err(Fault::Statement(error)) => self.one_by_one(now, &asked, &error).await,
+            Err(Fault::Locked(error)) if self.locked == Locked::Skip => {
+                self.one_by_one(now, &asked, &error).await
+            }
             result => result.map_err(Fault::into),
         }?;
         skipped.extend(applied.skipped);
@@ -168,7 +171,7 @@ impl Writer {
                         outcomes.extend(applied.outcomes.into_iter().map(|one| (place, one)));
                     }
                     // Those before it are done, those after it must not overtake it.
-                    Ok(_) => {
+                    Ok(_) | Err(Fault::Locked(_)) => {
                         skipped.insert(thread_id.clone());
                         break;
                     }
@@ -229,14 +232,14 @@ impl Writer {
             None => self.connect().await?,
         };
         let result = self.run(&mut writing, now, commands, &wanted).await;
-        if let Err(Fault::Statement(_) | Fault::Again(_)) = &result {
+        if let Err(fault) = &result {
+            if !fault.leaves_the_connection() {
+                return result;
+            }
             let ended = writing.client.batch_execute("ROLLBACK").await;
             ended.map_err(|error| Fault::of(error, Stage::Before))?;
         }
-        // After any other fault the transaction's state is not known.
-        if matches!(&result, Ok(_) | Err(Fault::Statement(_) | Fault::Again(_))) {
-            self.connection = Some(writing);
-        }
+        self.connection = Some(writing);
         result
     }
 

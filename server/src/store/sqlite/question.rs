@@ -1,7 +1,10 @@
 //! Reads, each in one transaction that also checks that the user may.
 
+use std::collections::BTreeMap;
+
 use rejoinder_protocol::{
-    Epoch, RESET_MESSAGES, Revision, SequenceNumber, Since, ThreadId, ThreadSummary, UserId,
+    Epoch, RESET_MESSAGES, Revision, SequenceNumber, Since, ThreadId, ThreadSummary, UnixMillis,
+    UserId,
 };
 use rusqlite::{Connection, params};
 
@@ -20,6 +23,17 @@ pub(super) fn answer(connection: &Connection, read: &Read) -> rusqlite::Result<R
             limit,
             before,
         } => inbox(&transaction, user_id, *limit, before.as_deref())?,
+        Read::Changed { user_ids, since } => {
+            Content::Heads(changed(&transaction, user_ids, *since)?)
+        }
+        Read::Heads { thread_ids } => Content::Heads(heads(&transaction, thread_ids)?),
+        Read::Overview { thread_id } => match rows::thread(&transaction, thread_id)? {
+            Some(thread) => {
+                let summary = summary(&transaction, thread_id, &thread)?;
+                Content::Overview(summary, thread.left())
+            }
+            None => Content::NotFound,
+        },
         Read::History {
             user_id, thread_id, ..
         }
@@ -68,9 +82,11 @@ fn of_thread(
                 }
             }
         }
-        Read::Inbox { .. } | Read::Summary { .. } => {
-            summary(connection, thread_id, thread).map(Content::Summary)
-        }
+        Read::Changed { .. }
+        | Read::Heads { .. }
+        | Read::Inbox { .. }
+        | Read::Overview { .. }
+        | Read::Summary { .. } => summary(connection, thread_id, thread).map(Content::Summary),
     }
 }
 
@@ -136,6 +152,42 @@ fn summary(
     let above = thread.head.sequence_number.next();
     let newest = newest_below(connection, thread_id, above, 1)?;
     Ok(answer::summary(thread_id, thread, newest.messages.first()))
+}
+
+fn heads(
+    connection: &Connection,
+    thread_ids: &[ThreadId],
+) -> rusqlite::Result<Vec<(ThreadId, Revision)>> {
+    let mut heads = Vec::new();
+    for thread_id in thread_ids {
+        if let Some(thread) = rows::thread(connection, thread_id)? {
+            heads.push((thread_id.clone(), thread.head.revision));
+        }
+    }
+    Ok(heads)
+}
+
+fn changed(
+    connection: &Connection,
+    user_ids: &[UserId],
+    since: UnixMillis,
+) -> rusqlite::Result<Vec<(ThreadId, Revision)>> {
+    let mut statement = connection.prepare_cached(
+        "SELECT heads.thread_id, heads.revision FROM participants JOIN heads USING (thread_id) \
+         WHERE user_id = ?1 AND left_at IS NULL AND changed_at >= ?2",
+    )?;
+    let mut changed = BTreeMap::new();
+    for user_id in user_ids {
+        let found = params![user_id.as_str(), rows::integer(since)];
+        let found = statement.query_map(found, |row| {
+            Ok((rows::parsed(row, 0)?, rows::number(row, 1)?))
+        })?;
+        for found in found {
+            let (thread_id, revision) = found?;
+            changed.insert(thread_id, revision);
+        }
+    }
+    Ok(changed.into_iter().collect())
 }
 
 fn inbox(

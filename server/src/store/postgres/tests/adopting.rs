@@ -1,0 +1,320 @@
+//! Tables that are there already, with rows in them.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use rejoinder_protocol::{Revision, SequenceNumber, Since, UnixMillis};
+
+use super::Database;
+use crate::store::contract::ack;
+use crate::store::postgres::{
+    OpenError, ParticipantsTable, PostgresStore, Renamed, migrate, print,
+};
+use crate::store::{Command, Content, Locked, NewMessage, Read, Store};
+
+const A: &str = "aaaaaaaa-0000-4000-8000-000000000001";
+const B: &str = "bbbbbbbb-0000-4000-8000-000000000002";
+const THREAD: &str = "cccccccc-0000-4000-8000-000000000003";
+
+/// An application's tables, of which nothing is called as it would be here.
+const APP: &str = "CREATE TABLE people (id uuid PRIMARY KEY); \
+     INSERT INTO people VALUES ('aaaaaaaa-0000-4000-8000-000000000001'), \
+     ('bbbbbbbb-0000-4000-8000-000000000002'); \
+     CREATE TABLE dm_threads (id uuid PRIMARY KEY, person_a uuid REFERENCES people, \
+     person_b uuid REFERENCES people); \
+     INSERT INTO dm_threads VALUES ('cccccccc-0000-4000-8000-000000000003', \
+     'aaaaaaaa-0000-4000-8000-000000000001', 'bbbbbbbb-0000-4000-8000-000000000002'); \
+     CREATE TABLE dms (id uuid PRIMARY KEY DEFAULT gen_random_uuid(), \
+     thread uuid NOT NULL REFERENCES dm_threads ON DELETE CASCADE, \
+     author uuid REFERENCES people ON DELETE SET NULL, text varchar(4000) NOT NULL, \
+     created timestamptz NOT NULL DEFAULT now(), read_at timestamptz)";
+
+fn app(mut database: Database) -> Database {
+    let tables = &mut database.tables;
+    tables.messages = "dms".parse().unwrap();
+    for renamed in [
+        "thread_id=thread",
+        "sender_id=author",
+        "body=text",
+        "created_at=created",
+    ] {
+        tables.rename(renamed.parse::<Renamed>().unwrap());
+    }
+    tables.participants = Some(ParticipantsTable {
+        table: "dm_threads".parse().unwrap(),
+        thread_id: "id".parse().unwrap(),
+        user_ids: vec!["person_a".parse().unwrap(), "person_b".parse().unwrap()],
+    });
+    database
+}
+
+fn message(thread_id: &str, sender: &str, number: u128) -> Command {
+    let id = |number| uuid::Uuid::from_u128(number);
+    Command::Send(NewMessage {
+        thread_id: thread_id.parse().unwrap(),
+        sender_id: sender.parse().unwrap(),
+        client_msg_id: rejoinder_protocol::ClientMsgId::new(id(number)),
+        server_msg_id: id(number + 1_000_000).into(),
+        body: format!("gateway {number}"),
+        attachments: Vec::new(),
+        create_dev_pair: false,
+    })
+}
+
+async fn history(store: &PostgresStore, reader: &str, thread_id: &str) -> Vec<String> {
+    let read = Read::History {
+        user_id: reader.parse().unwrap(),
+        thread_id: thread_id.parse().unwrap(),
+        before: SequenceNumber::try_from(1_000_000).unwrap(),
+        limit: 200,
+    };
+    match store.read(read).await.unwrap().content {
+        Content::History(page) => page.messages.into_iter().map(|one| one.body).collect(),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn an_application_moves_in_with_its_own_names_and_types() {
+    let database = app(Database::empty());
+    let session = database.session().await;
+    session.batch_execute(APP).await.unwrap();
+    let rows = format!(
+        "INSERT INTO dms (thread, author, text, created) VALUES \
+         ('{THREAD}', '{B}', 'second', '2025-01-02'), ('{THREAD}', '{A}', 'first', '2025-01-01')"
+    );
+    session.batch_execute(&rows).await.unwrap();
+    let unprepared = PostgresStore::open(database.connector(), &database.tables, 1).await;
+    assert!(matches!(unprepared, Err(OpenError::NotMigrated)));
+    let connector = database.connector();
+    assert_eq!(
+        migrate(&connector, &database.tables).await.unwrap().threads,
+        1
+    );
+    assert_eq!(
+        migrate(&connector, &database.tables).await.unwrap().threads,
+        0
+    );
+    let store = database.store().await;
+    assert_eq!(history(&store, B, THREAD).await, ["first", "second"]);
+    let batch = Arc::from([message(THREAD, A, 7)]);
+    let applied = store
+        .apply(UnixMillis::default(), batch, Locked::Skip)
+        .await
+        .unwrap();
+    let ack = ack(&applied.outcomes[0]);
+    // Two people, two old messages, and this one.
+    assert_eq!((ack.sequence_number.get(), ack.revision.get()), (3, 5));
+    let stored = "SELECT text FROM dms WHERE sequence_number = 3 AND author = $1::text::uuid";
+    assert_eq!(
+        session
+            .query_one(stored, &[&A])
+            .await
+            .unwrap()
+            .get::<_, &str>(0),
+        "gateway 7"
+    );
+    // Threads that this table could not hold do not exist, and cannot be made.
+    let odd = Arc::from([message("not-a-uuid", A, 8)]);
+    let odd = store
+        .apply(UnixMillis::default(), odd, Locked::Skip)
+        .await
+        .unwrap();
+    assert_eq!(
+        crate::store::contract::code(&odd.outcomes[0]).as_str(),
+        "not_found"
+    );
+}
+
+#[tokio::test]
+async fn what_the_reference_left_is_replaced() {
+    let database = Database::empty();
+    let session = database.session().await;
+    session
+        .batch_execute(
+            "CREATE TABLE messages (id uuid PRIMARY KEY DEFAULT gen_random_uuid(), \
+             thread_id uuid NOT NULL, sender_id uuid NOT NULL, body text NOT NULL, \
+             created_at timestamptz NOT NULL DEFAULT now(), sequence_number bigint NOT NULL, \
+             client_msg_id text); \
+             CREATE UNIQUE INDEX dedup ON messages (thread_id, client_msg_id) \
+             WHERE client_msg_id IS NOT NULL; \
+             CREATE FUNCTION set_sequence_number() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN \
+             SELECT coalesce(max(sequence_number), 0) + 2 INTO NEW.sequence_number FROM messages \
+             WHERE thread_id = NEW.thread_id; RETURN NEW; END $$; \
+             CREATE TRIGGER set_sequence_number BEFORE INSERT ON messages FOR EACH ROW \
+             EXECUTE FUNCTION set_sequence_number()",
+        )
+        .await
+        .unwrap();
+    let insert = format!(
+        "INSERT INTO messages (thread_id, sender_id, body, client_msg_id, created_at) VALUES \
+         ('{THREAD}', '{A}', 'one', '00000000-0000-4000-8000-000000000001', '2025-01-02'), \
+         ('{THREAD}', '{B}', 'two', 'not a uuid', '2025-01-01')"
+    );
+    session.batch_execute(&insert).await.unwrap();
+    migrate(&database.connector(), &database.tables)
+        .await
+        .unwrap();
+    session
+        .batch_execute(
+            &insert
+                .replace("one", "three")
+                .replace("two", "four")
+                .replace("00000001'", "00000002'")
+                .replace("not a uuid", "nor this"),
+        )
+        .await
+        .unwrap();
+    let store = database.store().await;
+    // By their numbers, which count for more than their times; dense from now on.
+    assert_eq!(
+        history(&store, A, THREAD).await,
+        ["one", "two", "three", "four"]
+    );
+    let numbers = "SELECT array_agg(sequence_number ORDER BY sequence_number) FROM messages";
+    let numbers: Vec<i64> = session.query_one(numbers, &[]).await.unwrap().get(0);
+    assert_eq!(numbers, [1, 2, 3, 4]);
+    let left = "SELECT count(*) FROM pg_indexes WHERE indexname = 'dedup'";
+    assert_eq!(
+        session.query_one(left, &[]).await.unwrap().get::<_, i64>(0),
+        0
+    );
+    // Who moved in with a key gets the original answer.
+    let resend = Arc::from([Command::Send(NewMessage {
+        thread_id: THREAD.parse().unwrap(),
+        sender_id: A.parse().unwrap(),
+        client_msg_id: "00000000-0000-4000-8000-000000000001".parse().unwrap(),
+        server_msg_id: uuid::Uuid::from_u128(5).into(),
+        body: "one".to_owned(),
+        attachments: Vec::new(),
+        create_dev_pair: false,
+    })]);
+    let applied = store
+        .apply(UnixMillis::default(), resend, Locked::Skip)
+        .await
+        .unwrap();
+    let original = ack(&applied.outcomes[0]);
+    assert_eq!(
+        (original.sequence_number.get(), original.duplicate),
+        (1, true)
+    );
+}
+
+#[tokio::test]
+async fn a_hundred_thousand_rows_are_numbered_while_somebody_writes() {
+    let database = Database::empty();
+    let session = database.session().await;
+    session
+        .batch_execute(
+            "CREATE TABLE messages (id uuid PRIMARY KEY DEFAULT gen_random_uuid(), \
+             thread_id uuid NOT NULL, sender_id uuid NOT NULL, body text NOT NULL, \
+             created_at timestamptz NOT NULL DEFAULT clock_timestamp()); \
+             INSERT INTO messages (thread_id, sender_id, body, created_at) \
+             SELECT ('00000000-0000-4000-8000-' || lpad((n % 500)::text, 12, '0'))::uuid, \
+             ('00000000-0000-4000-9000-' || lpad((n % 2)::text, 12, '0'))::uuid, n::text, \
+             timestamptz '2025-01-01' + n * interval '1 second' FROM generate_series(1, 100000) AS n",
+        )
+        .await
+        .unwrap();
+    let writing = database.session().await;
+    let (stop, mut stopped) = tokio::sync::oneshot::channel::<()>();
+    let writer = tokio::spawn(async move {
+        let mut written = 0_i64;
+        while stopped.try_recv().is_err() {
+            let insert = "INSERT INTO messages (thread_id, sender_id, body) SELECT \
+                 ('00000000-0000-4000-8000-' || lpad((n % 500)::text, 12, '0'))::uuid, \
+                 '00000000-0000-4000-9000-000000000000', 'late ' || n::text \
+                 FROM generate_series($1::bigint, $1::bigint + 2) AS n";
+            writing.execute(insert, &[&(written * 37)]).await.unwrap();
+            let edit = "UPDATE messages SET body = body || '!' WHERE id = \
+                 (SELECT id FROM messages TABLESAMPLE SYSTEM (1) LIMIT 1)";
+            writing.execute(edit, &[]).await.unwrap();
+            written += 1;
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+        written
+    });
+    let migrated = migrate(&database.connector(), &database.tables)
+        .await
+        .unwrap();
+    stop.send(()).unwrap();
+    let written = writer.await.unwrap();
+    assert!(written > 5, "{written} others wrote meanwhile");
+    assert!(migrated.threads > 0);
+    assert_eq!(
+        migrate(&database.connector(), &database.tables)
+            .await
+            .unwrap()
+            .threads,
+        0
+    );
+    let store = database.store().await;
+    let truth = "SELECT count(*), count(*) FILTER (WHERE NOT dense), \
+         count(*) FILTER (WHERE NOT in_order) FROM (SELECT thread_id, \
+         max(sequence_number) = count(*) AND count(DISTINCT sequence_number) = count(*) \
+         AND min(sequence_number) = 1 AND max(sequence_number) = (SELECT sequence_number FROM \
+         rejoinder.heads WHERE heads.thread_id = messages.thread_id::text) AS dense, \
+         array_agg(id ORDER BY sequence_number) = array_agg(id ORDER BY created_at, sequence_number) \
+         AS in_order FROM messages GROUP BY thread_id) AS threads";
+    let truth = session.query_one(truth, &[]).await.unwrap();
+    let truth: [i64; 3] = [truth.get(0), truth.get(1), truth.get(2)];
+    assert_eq!(
+        truth,
+        [500, 0, 0],
+        "threads, those with holes, those out of order"
+    );
+    let reader = "00000000-0000-4000-9000-000000000000";
+    let page = Read::Page {
+        user_id: reader.parse().unwrap(),
+        thread_id: "00000000-0000-4000-8000-000000000004".parse().unwrap(),
+        since: Since::Nothing,
+        to_revision: None,
+    };
+    let Content::Reset(reset, _) = store.read(page).await.unwrap().content else {
+        panic!("no window");
+    };
+    assert!(reset.head_revision > Revision::try_from(200).unwrap());
+}
+
+#[tokio::test]
+async fn the_printed_sql_does_the_same_in_one_transaction() {
+    let database = app(Database::empty());
+    let session = database.session().await;
+    session.batch_execute(APP).await.unwrap();
+    let row = format!("INSERT INTO dms (thread, author, text) VALUES ('{THREAD}', '{A}', 'one')");
+    session.batch_execute(&row).await.unwrap();
+    for _ in 0..2 {
+        let printed = format!("BEGIN; {} COMMIT;", print(&database.tables));
+        session.batch_execute(&printed).await.unwrap();
+    }
+    let store = database.store().await;
+    assert_eq!(history(&store, B, THREAD).await, ["one"]);
+}
+
+#[tokio::test]
+async fn a_table_that_is_not_one_of_messages_is_named() {
+    let database = Database::empty();
+    let session = database.session().await;
+    let other = "CREATE TABLE messages (id bigint PRIMARY KEY, chat text, body text)";
+    session.batch_execute(other).await.unwrap();
+    let refused = migrate(&database.connector(), &database.tables)
+        .await
+        .unwrap_err()
+        .to_string();
+    assert!(
+        refused.contains("thread_id, sender_id, created_at"),
+        "{refused}"
+    );
+    let numbers = "DROP TABLE messages; CREATE TABLE messages (id bigint PRIMARY KEY, \
+         thread_id text, sender_id text, body text, created_at timestamptz)";
+    session.batch_execute(numbers).await.unwrap();
+    migrate(&database.connector(), &database.tables)
+        .await
+        .unwrap();
+    let refused = PostgresStore::open(database.connector(), &database.tables, 1).await;
+    let refused = refused.unwrap_err().to_string();
+    assert!(
+        refused.contains("the column id has the type bigint"),
+        "{refused}"
+    );
+}
