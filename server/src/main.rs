@@ -1,22 +1,23 @@
 //! The gateway as a program.
 
+mod database;
 mod options;
 
 use std::io::{IsTerminal, Write};
-use std::path::Path;
 use std::process::ExitCode;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use clap::Parser;
 use rejoinder_gateway::core::Config;
 use rejoinder_gateway::shell::{Access, Settings, serve};
-use rejoinder_gateway::store::SqliteStore;
+use rejoinder_gateway::store::{PostgresStore, SqliteStore, Store};
 use rejoinder_gateway::tokens::Tokens;
 use rejoinder_protocol::{Epoch, UserId};
 use tokio::net::TcpListener;
 use tracing_subscriber::EnvFilter;
 use uuid::Uuid;
 
+use database::Database;
 use options::{Action, Options, ServeOptions, TokenOptions};
 
 #[global_allocator]
@@ -42,8 +43,12 @@ fn main() -> ExitCode {
         .init();
     let dev = options.serve.dev;
     let result = match options.action {
+        Some(Action::Migrate { print }) => database::migrate(options.database, print),
         Some(Action::Token { sub, valid_s }) => token(options.tokens, &sub, valid_s),
-        None => tokens(options.tokens, dev).and_then(|tokens| run(options.serve, tokens)),
+        None => tokens(options.tokens, dev).and_then(|tokens| {
+            let database = Database::new(options.database)?;
+            run(options.serve, database, tokens)
+        }),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
@@ -85,27 +90,40 @@ fn fresh() -> Uuid {
     Uuid::now_v7()
 }
 
-fn open(database: &str) -> Result<SqliteStore, Failure> {
-    let epoch: Epoch = fresh().simple().to_string().parse()?;
-    let path = database.strip_prefix("sqlite:").ok_or_else(|| {
-        let words = "--database begins with `sqlite:`, for example sqlite:rejoinder.db";
-        Failure(words.to_owned())
-    })?;
-    Ok(match path {
-        ":memory:" => SqliteStore::memory(&epoch)?,
-        path => SqliteStore::open(Path::new(path), &epoch)?,
-    })
-}
-
 #[tokio::main]
-async fn run(options: ServeOptions, tokens: Tokens) -> Result<(), Failure> {
+async fn run(options: ServeOptions, database: Database, tokens: Tokens) -> Result<(), Failure> {
     if options.dev && !options.listen.ip().is_loopback() {
         let words =
             "--dev lets anybody in under any name, so it listens on 127.0.0.1 or [::1] only";
         return Err(Failure(words.to_owned()));
     }
-    let store = open(&options.database)?;
-    let mut config = Config::new(store.epoch().clone(), fresh().as_u64_pair().1);
+    match database {
+        Database::Sqlite(path) => {
+            let store = SqliteStore::open(&path, &fresh().into())?;
+            let epoch = store.epoch().clone();
+            serve_with(options, tokens, store, epoch).await
+        }
+        Database::SqliteMemory => {
+            let store = SqliteStore::memory(&fresh().into())?;
+            let epoch = store.epoch().clone();
+            serve_with(options, tokens, store, epoch).await
+        }
+        Database::Postgres(postgres, readers) => {
+            let (connector, tables) = *postgres;
+            let store = PostgresStore::open(connector, &tables, readers).await?;
+            let epoch = store.epoch().clone();
+            serve_with(options, tokens, store, epoch).await
+        }
+    }
+}
+
+async fn serve_with<S: Store>(
+    options: ServeOptions,
+    tokens: Tokens,
+    store: S,
+    epoch: Epoch,
+) -> Result<(), Failure> {
+    let mut config = Config::new(epoch, fresh().as_u64_pair().1);
     config.dev_pairs = options.dev;
     config.messages_burst = options.messages_burst;
     config.messages_per_second = options.messages_per_second;

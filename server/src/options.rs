@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
+use rejoinder_gateway::store::postgres::{Name, Renamed, TableName};
 use rejoinder_protocol::UserId;
 
 /// Takes direct messages from Rejoinder clients, orders them, keeps them, and delivers them.
@@ -11,6 +12,11 @@ use rejoinder_protocol::UserId;
 /// Try it on this machine, where `dev:alice` is a token for the user `alice`:
 ///
 ///     rejoinder-gateway --dev
+///
+/// Where an application has its messages in PostgreSQL already, prepare its tables first:
+///
+///     export REJOINDER_DATABASE=postgres://...
+///     rejoinder-gateway migrate
 ///
 /// For real, choose a secret, sign a token per user with it (HS256, claims `sub` and `exp`), and
 /// name the pages that may connect:
@@ -24,6 +30,8 @@ pub(crate) struct Options {
     #[command(subcommand)]
     pub(crate) action: Option<Action>,
     #[command(flatten)]
+    pub(crate) database: DatabaseOptions,
+    #[command(flatten)]
     pub(crate) tokens: TokenOptions,
     #[command(flatten)]
     pub(crate) serve: ServeOptions,
@@ -31,6 +39,13 @@ pub(crate) struct Options {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Action {
+    /// Prepare a PostgreSQL database, with the tables that an application has there already or with
+    /// new ones. Safe to repeat, and while others write.
+    Migrate {
+        /// Print the SQL instead of running it, for `supabase migration` or a dashboard.
+        #[arg(long)]
+        print: bool,
+    },
     /// Print a token for a user, signed with the secret.
     Token {
         /// The user: 1 to 128 characters of [A-Za-z0-9_.:|-].
@@ -67,18 +82,85 @@ impl std::fmt::Debug for TokenOptions {
     }
 }
 
+#[derive(Args)]
+pub(crate) struct DatabaseOptions {
+    /// Where messages are kept: `sqlite:` and a path, `sqlite::memory:`, or a
+    /// `postgres://user:secret@host/database`, by a direct connection or a pooler of sessions.
+    #[arg(
+        long,
+        global = true,
+        env = "REJOINDER_DATABASE",
+        hide_env_values = true,
+        default_value = "sqlite:rejoinder.db"
+    )]
+    pub(crate) database: String,
+    /// PostgreSQL: a PEM file with the authority of the server's certificate, if the system does not
+    /// know it.
+    #[arg(long, global = true, env = "REJOINDER_DATABASE_CA")]
+    pub(crate) database_ca: Option<PathBuf>,
+    /// PostgreSQL: connections that read; two more write, and one listens.
+    #[arg(
+        long,
+        global = true,
+        env = "REJOINDER_DATABASE_READERS",
+        default_value_t = 8,
+        value_parser = clap::value_parser!(u16).range(1..=1_000)
+    )]
+    pub(crate) database_readers: u16,
+    /// PostgreSQL: the table with the messages; `migrate` makes it if there is none.
+    #[arg(
+        long,
+        visible_alias = "table",
+        global = true,
+        env = "REJOINDER_MESSAGES_TABLE",
+        default_value = "public.messages"
+    )]
+    pub(crate) messages_table: TableName,
+    /// PostgreSQL: what a column is called there, such as `sender_id=author`; may be repeated. The
+    /// columns are id, thread_id, sender_id, body, created_at, and those that `migrate` adds:
+    /// attachments, edited_at, sequence_number, revision, client_msg_id.
+    #[arg(
+        long,
+        global = true,
+        env = "REJOINDER_MESSAGE_COLUMN",
+        value_delimiter = ','
+    )]
+    pub(crate) message_column: Vec<Renamed>,
+    /// PostgreSQL: the application's table that says who takes part in which thread. Without it,
+    /// whoever has written does, and back ends say the rest.
+    #[arg(long, global = true, env = "REJOINDER_PARTICIPANTS_TABLE")]
+    pub(crate) participants_table: Option<TableName>,
+    /// PostgreSQL: its column with the thread.
+    #[arg(
+        long,
+        global = true,
+        env = "REJOINDER_PARTICIPANTS_THREAD_COLUMN",
+        default_value = "thread_id"
+    )]
+    pub(crate) participants_thread_column: Name,
+    /// PostgreSQL: its column with a person; two, where a row is a pair.
+    #[arg(
+        long,
+        global = true,
+        env = "REJOINDER_PARTICIPANTS_USER_COLUMN",
+        value_delimiter = ',',
+        default_value = "user_id"
+    )]
+    pub(crate) participants_user_column: Vec<Name>,
+}
+
+/// The URL may hold a password.
+impl std::fmt::Debug for DatabaseOptions {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("DatabaseOptions(..)")
+    }
+}
+
 #[derive(Args, Debug)]
 pub(crate) struct ServeOptions {
     /// Where to listen; port 0 takes a free one. The first line on stdout says which.
     #[arg(long, env = "REJOINDER_LISTEN", default_value = "127.0.0.1:8787")]
     pub(crate) listen: SocketAddr,
-    /// Where messages are kept: `sqlite:` and a path, or `sqlite::memory:`.
-    #[arg(
-        long,
-        env = "REJOINDER_DATABASE",
-        default_value = "sqlite:rejoinder.db"
-    )]
-    pub(crate) database: String,
     /// For trying it out, on this machine only: `dev:alice` is a token for `alice`, a thread named
     /// `alice|bob` comes into being by being used, and local pages of any port may connect.
     #[arg(long, env = "REJOINDER_DEV")]

@@ -4,12 +4,14 @@ use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::leash::{Leash, Owner, command, free_port, new_folder, run};
 
-/// A server that takes longer to answer is a failure.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// A server is asked so often whether it is there, after so long each …
+const PAUSE: Duration = Duration::from_millis(20);
+/// … before that is a failure.
+const TRIES: u32 = 1_500;
 
 /// Where distributions put the server's programs.
 const PLACES: &str = "/usr/lib/postgresql";
@@ -72,10 +74,11 @@ impl Postgres {
         let (control, data) = (control.display(), self.data.display());
         let stop = format!("{control} stop -m immediate -D '{data}'");
         let leash = Leash::start(&program, &arguments, folder, self.owner, &stop);
-        let since = Instant::now();
+        let mut tries = 0;
         while !self.is_ready() {
-            assert!(since.elapsed() < PATIENCE, "PostgreSQL: {}", leash.log());
-            thread::sleep(Duration::from_millis(20));
+            assert!(tries < TRIES, "PostgreSQL: {}", leash.log());
+            tries += 1;
+            thread::sleep(PAUSE);
         }
         self.leash = Some(leash);
     }

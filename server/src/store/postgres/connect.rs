@@ -67,19 +67,19 @@ impl Connector {
             config.application_name("rejoinder-gateway");
         }
         let is_local = config.get_hosts().iter().all(is_local);
-        match config.get_ssl_mode() {
-            // What libpq calls its default would go without a word where TLS is refused.
-            SslMode::Prefer if is_local && authority.is_none() => {
-                config.ssl_mode(SslMode::Disable);
-            }
-            SslMode::Prefer => {
-                config.ssl_mode(SslMode::Require);
-            }
-            _ => {}
+        // What libpq calls its default would go without a word where TLS is refused.
+        if config.get_ssl_mode() == SslMode::Prefer {
+            let plain = is_local && authority.is_none();
+            config.ssl_mode(if plain {
+                SslMode::Disable
+            } else {
+                SslMode::Require
+            });
         }
-        let roots = match config.get_ssl_mode() {
-            SslMode::Disable => RootCertStore::empty(),
-            _ => roots(authority)?,
+        let roots = if config.get_ssl_mode() == SslMode::Disable {
+            RootCertStore::empty()
+        } else {
+            roots(authority)?
         };
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let tls = ClientConfig::builder_with_provider(provider)

@@ -130,7 +130,12 @@ impl Writer {
                 Command::Send(new) if !self.statements.fits_user(new.sender_id.as_str()) => {
                     Some(ErrorCode::NotFound)
                 }
-                _ => (!thread).then_some(ErrorCode::NotFound),
+                Command::Cancel { .. }
+                | Command::Create { .. }
+                | Command::Edit { .. }
+                | Command::Remove { .. }
+                | Command::Send(_)
+                | Command::Tombstone { .. } => (!thread).then_some(ErrorCode::NotFound),
             };
             match code {
                 None => fitting.push((index, command)),

@@ -68,10 +68,10 @@ async fn history(store: &PostgresStore, reader: &str, thread_id: &str) -> Vec<St
         before: SequenceNumber::try_from(1_000_000).unwrap(),
         limit: 200,
     };
-    match store.read(read).await.unwrap().content {
-        Content::History(page) => page.messages.into_iter().map(|one| one.body).collect(),
-        other => panic!("{other:?}"),
-    }
+    let Content::History(page) = store.read(read).await.unwrap().content else {
+        panic!("not history");
+    };
+    page.messages.into_iter().map(|one| one.body).collect()
 }
 
 #[tokio::test]

@@ -1,0 +1,74 @@
+//! The database that the command line names.
+
+use std::io::Write;
+use std::path::PathBuf;
+
+use rejoinder_gateway::store::postgres::{self, Connector, ParticipantsTable, Tables};
+
+use crate::Failure;
+use crate::options::DatabaseOptions;
+
+/// A database, not opened yet.
+pub(crate) enum Database {
+    Sqlite(PathBuf),
+    SqliteMemory,
+    Postgres(Box<(Connector, Tables)>, usize),
+}
+
+impl Database {
+    /// Reads the options.
+    pub(crate) fn new(options: DatabaseOptions) -> Result<Self, Failure> {
+        let url = options.database.as_str();
+        if let Some(path) = url.strip_prefix("sqlite:") {
+            return Ok(match path {
+                ":memory:" => Self::SqliteMemory,
+                path => Self::Sqlite(path.into()),
+            });
+        }
+        if !url.starts_with("postgres://") && !url.starts_with("postgresql://") {
+            let words = "--database begins with `sqlite:` or `postgres://`, for example \
+                         sqlite:rejoinder.db";
+            return Err(Failure(words.to_owned()));
+        }
+        let connector = Connector::new(url, options.database_ca.as_deref())?;
+        let readers = usize::from(options.database_readers);
+        let tables = tables(options);
+        Ok(Self::Postgres(Box::new((connector, tables)), readers))
+    }
+}
+
+/// Prepares a database, or prints how.
+#[tokio::main(flavor = "current_thread")]
+pub(crate) async fn migrate(options: DatabaseOptions, print: bool) -> Result<(), Failure> {
+    if print {
+        let sql = postgres::print(&tables(options));
+        std::io::stdout().write_all(sql.as_bytes())?;
+        return Ok(());
+    }
+    let Database::Postgres(postgres, _) = Database::new(options)? else {
+        let words = "SQLite prepares itself; `migrate` is for a --database that begins with \
+                     `postgres://`";
+        return Err(Failure(words.to_owned()));
+    };
+    let migrated = postgres::migrate(&postgres.0, &postgres.1).await?;
+    let threads = migrated.threads;
+    writeln!(
+        std::io::stdout(),
+        "prepared; threads that were numbered: {threads}"
+    )?;
+    Ok(())
+}
+
+fn tables(options: DatabaseOptions) -> Tables {
+    let mut tables = Tables::default();
+    tables.messages = options.messages_table;
+    for renamed in options.message_column {
+        tables.rename(renamed);
+    }
+    tables.participants = options.participants_table.map(|table| ParticipantsTable {
+        table,
+        thread_id: options.participants_thread_column,
+        user_ids: options.participants_user_column,
+    });
+    tables
+}
