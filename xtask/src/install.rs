@@ -46,18 +46,11 @@ pub(crate) fn browser() -> Result<(), String> {
     if has_driver() && has_browser() {
         return Ok(());
     }
-    if on_path("apt-get").is_some() && is_root() {
-        // A message that a person can act on; apt's own words follow if it fails.
-        println!("    installing chromium and chromium-driver");
-        run(&mut command("apt-get", &["update"]))?;
-        let packages = [
-            "install",
-            "-y",
-            "--no-install-recommends",
-            "chromium",
-            "chromium-driver",
-        ];
-        run(command("apt-get", &packages).env("DEBIAN_FRONTEND", "noninteractive"))?;
+    let (names, packages) = (
+        "chromium and chromium-driver",
+        ["chromium", "chromium-driver"],
+    );
+    if debian(names, &packages)? {
         return Ok(());
     }
     Err(
@@ -65,6 +58,42 @@ pub(crate) fn browser() -> Result<(), String> {
          (Debian: apt-get install chromium chromium-driver)."
             .into(),
     )
+}
+
+/// PostgreSQL's programs: the tests start servers of their own.
+pub(crate) fn postgres() -> Result<(), String> {
+    if has_postgres() || debian("postgresql", &["postgresql"])? {
+        return Ok(());
+    }
+    Err(
+        "PostgreSQL is missing: install it (Debian: apt-get install postgresql); no server needs \
+         to run."
+            .into(),
+    )
+}
+
+/// Installs packages where we may; returns whether that was so.
+fn debian(names: &str, packages: &[&str]) -> Result<bool, String> {
+    if on_path("apt-get").is_none() || !is_root() {
+        return Ok(false);
+    }
+    // A message that a person can act on; apt's own words follow if it fails.
+    println!("    installing {names}");
+    run(&mut command("apt-get", &["update"]))?;
+    let install = [&["install", "-y", "--no-install-recommends"], packages].concat();
+    run(command("apt-get", &install).env("DEBIAN_FRONTEND", "noninteractive"))?;
+    Ok(true)
+}
+
+fn has_postgres() -> bool {
+    let places = std::fs::read_dir("/usr/lib/postgresql")
+        .into_iter()
+        .flatten()
+        .flatten();
+    on_path("initdb").is_some()
+        || places
+            .map(|place| place.path().join("bin/initdb"))
+            .any(|path| path.exists())
 }
 
 fn has_driver() -> bool {

@@ -14,6 +14,7 @@ pub(crate) fn run(options: &[String]) -> Result<(), String> {
     steps.check("the WebAssembly target", install::wasm_target);
     steps.check("Node", install::node);
     steps.check("a browser and its driver", install::browser);
+    steps.check("PostgreSQL", install::postgres);
     steps.check("npm dependencies", npm::dependencies);
     steps.check("formatting", rust::format);
     steps.check("clippy, native", rust::lint_native);

@@ -10,8 +10,10 @@ use std::time::Duration;
 use futures_util::{SinkExt, StreamExt};
 use rejoinder_gateway::core::Config;
 use rejoinder_gateway::shell::{Access, Settings, serve};
-use rejoinder_gateway::store::SqliteStore;
+use rejoinder_gateway::store::postgres::{Connector, PostgresStore, Tables};
+use rejoinder_gateway::store::{SqliteStore, Store};
 use rejoinder_gateway::tokens::Tokens;
+use rejoinder_protocol::Epoch;
 use serde_json::Value;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
@@ -35,25 +37,34 @@ pub struct Gateway {
 impl Gateway {
     pub async fn start() -> Self {
         let epoch = "e1".parse().unwrap();
-        Self::with(SqliteStore::memory(&epoch).unwrap(), None).await
+        let store = SqliteStore::memory(&epoch).unwrap();
+        Self::with(store, epoch, None).await
+    }
+
+    pub async fn on_postgres(url: &str, tables: &Tables) -> Self {
+        let connector = Connector::new(url, None).unwrap();
+        let store = PostgresStore::open(connector, tables, 4).await.unwrap();
+        let epoch = store.epoch().clone();
+        Self::with(store, epoch, None).await
     }
 
     pub async fn on_file(path: &Path) -> Self {
-        let epoch = uuid::Uuid::now_v7().simple().to_string().parse().unwrap();
-        Self::with(SqliteStore::open(path, &epoch).unwrap(), None).await
+        let store = SqliteStore::open(path, &uuid::Uuid::now_v7().into()).unwrap();
+        let epoch = store.epoch().clone();
+        Self::with(store, epoch, None).await
     }
 
     pub async fn serving(folder: &Path) -> Self {
         let epoch = "e1".parse().unwrap();
         let store = SqliteStore::memory(&epoch).unwrap();
-        Self::with(store, Some(folder.to_path_buf())).await
+        Self::with(store, epoch, Some(folder.to_path_buf())).await
     }
 
-    async fn with(store: SqliteStore, serve_dir: Option<std::path::PathBuf>) -> Self {
+    async fn with<S: Store>(store: S, epoch: Epoch, serve_dir: Option<std::path::PathBuf>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let seed = uuid::Uuid::now_v7().as_u64_pair().1;
-        let mut config = Config::new(store.epoch().clone(), seed);
+        let mut config = Config::new(epoch, seed);
         config.dev_pairs = true;
         let settings = Settings {
             config,
