@@ -16,6 +16,7 @@ mod statements;
 mod tables;
 #[cfg(test)]
 pub(super) mod tests;
+mod transaction;
 mod writer;
 
 use std::sync::Arc;

@@ -1,53 +1,21 @@
-//! Batches: each one transaction on a connection of its own, in three exchanges with the server.
-//!
-//! Lock the heads; look up, now that nobody else can change what is found; write and commit. The
-//! lock is a statement of its own, so that what follows sees everything that was committed before
-//! the lock was had.
+//! Batches of commands: run on a connection of their own, again or in parts where that helps.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use futures_util::future::{join3, join4};
 use rejoinder_protocol::{Epoch, ErrorCode, ThreadId, UnixMillis};
-use tokio_postgres::{Client, Error, Statement};
+use tokio_postgres::Error;
 
-use super::batch::{self, Batch};
-use super::fault::{Fault, Stage};
-use super::statements::{EPOCH, Statements};
-use super::{Connector, rows};
-use crate::store::plan::{Known, ThreadState, Wanted, plan, wanted};
+use super::Connector;
+use super::fault::{self, Fault};
+use super::statements::Statements;
+use super::transaction::Writing;
 use crate::store::{Applied, Command, Locked, Outcome, StoreError};
 
 /// A batch that takes longer has lost its server.
 const BATCH_TIMEOUT: Duration = Duration::from_secs(15);
 /// A batch that lost a race is run again so often.
 const ATTEMPTS: u32 = 3;
-
-/// Marks what follows as the gateway's own, which the triggers leave alone. A head that must be
-/// waited for is waited for longer than a row of the application's that somebody holds.
-const SKIPPING: &str = "SET rejoinder.writer = 'gateway'; SET lock_timeout = '250ms'";
-const WAITING: &str = "SET rejoinder.writer = 'gateway'; SET lock_timeout = '2s'";
-
-/// Refuses a server that only follows another, and one that says "done" before it is safe.
-const FIT: &str = "SELECT pg_is_in_recovery(), current_setting('synchronous_commit') = 'off'";
-
-/// What is prepared on a connection.
-#[derive(Debug)]
-struct Prepared {
-    epoch: Statement,
-    lock: Statement,
-    existing: Statement,
-    participants: Statement,
-    keys: Statement,
-    messages: Statement,
-    writes: batch::Prepared,
-}
-
-#[derive(Debug)]
-struct Writing {
-    client: Client,
-    prepared: Prepared,
-}
 
 /// Runs batches, one at a time.
 #[derive(Debug)]
@@ -153,7 +121,7 @@ impl Writer {
         commands: &[Command],
         error: &Error,
     ) -> Result<Applied, StoreError> {
-        tracing::warn!(error = %super::fault::words(error), "a batch failed in the database");
+        tracing::warn!(error = %fault::words(error), "a batch failed in the database");
         let mut threads: BTreeMap<&ThreadId, Vec<usize>> = BTreeMap::new();
         for (index, command) in commands.iter().enumerate() {
             threads.entry(command.thread_id()).or_default().push(index);
@@ -181,8 +149,8 @@ impl Writer {
                         break;
                     }
                     Err(Fault::Statement(error)) => {
-                        let code = super::fault::refusal(&error);
-                        let words = super::fault::words(&error);
+                        let code = fault::refusal(&error);
+                        let words = fault::words(&error);
                         tracing::error!(error = %words, code = code.as_str(), "a command failed in the database");
                         outcomes.insert(place, Outcome::refused(code));
                     }
@@ -231,204 +199,18 @@ impl Writer {
         now: UnixMillis,
         commands: &[Command],
     ) -> Result<Applied, Fault> {
-        let wanted = wanted(commands);
-        let mut writing = match self.connection.take() {
+        let writing = match self.connection.take() {
             Some(writing) => writing,
-            None => self.connect().await?,
+            None => Writing::open(&self.connector, &self.statements, self.locked).await?,
         };
-        let result = self.run(&mut writing, now, commands, &wanted).await;
-        if let Err(fault) = &result {
-            if !fault.leaves_the_connection() {
-                return result;
-            }
-            let ended = writing.client.batch_execute("ROLLBACK").await;
-            ended.map_err(|error| Fault::of(error, Stage::Before))?;
+        let result = writing.run(&self.epoch, now, commands).await;
+        match &result {
+            // Also of another history, in which the next batch is asked.
+            Ok(applied) => self.epoch = applied.epoch.clone(),
+            Err(fault) if fault.leaves_the_connection() => writing.roll_back().await?,
+            Err(_) => return result,
         }
         self.connection = Some(writing);
         result
     }
-
-    async fn run(
-        &mut self,
-        writing: &mut Writing,
-        now: UnixMillis,
-        commands: &[Command],
-        wanted: &Wanted,
-    ) -> Result<Applied, Fault> {
-        let before = |error| Fault::of(error, Stage::Before);
-        let Writing { client, prepared } = writing;
-        let threads: Vec<_> = wanted.threads.iter().map(ThreadId::as_str).collect();
-        let (begun, epoch, heads, existing) = join4(
-            client.batch_execute("BEGIN"),
-            client.query_one(&prepared.epoch, &[]),
-            client.query(&prepared.lock, &[&threads]),
-            client.query(&prepared.existing, &[&threads]),
-        )
-        .await;
-        begun.map_err(before)?;
-        let epoch = super::read_epoch(&epoch.map_err(before)?).map_err(before)?;
-        if epoch != self.epoch {
-            // Somebody restored or exchanged the database. Nothing that was asked under the old
-            // history may be executed in the new one.
-            client.batch_execute("ROLLBACK").await.map_err(before)?;
-            self.epoch = epoch.clone();
-            let refused = || Outcome::refused(ErrorCode::Internal);
-            return Ok(Applied {
-                epoch,
-                outcomes: commands.iter().map(|_| refused()).collect(),
-                skipped: BTreeSet::new(),
-            });
-        }
-        let mut known = Known::default();
-        for row in heads.map_err(before)? {
-            let id = row.try_get::<_, &str>(0).map_err(before)?;
-            if let Ok(thread_id) = id.parse() {
-                let head = rows::head(&row, 1).map_err(before)?;
-                let participants = Vec::new();
-                known
-                    .threads
-                    .insert(thread_id, ThreadState { head, participants });
-            }
-        }
-        let mut skipped = BTreeSet::new();
-        for row in existing.map_err(before)? {
-            let id = row.try_get::<_, &str>(0).map_err(before)?;
-            skipped.extend(id.parse().ok().filter(|id| !known.threads.contains_key(id)));
-        }
-        self.look_up(client, prepared, wanted, &mut known)
-            .await
-            .map_err(before)?;
-        let executed: Vec<_> = commands
-            .iter()
-            .filter(|command| !skipped.contains(command.thread_id()))
-            .cloned()
-            .collect();
-        let locked = known.threads.keys().cloned().collect();
-        let plan = plan(now, known, &executed);
-        let batch = Batch::of(now, &locked, &plan.writes);
-        batch.commit(client, &prepared.writes).await?;
-        Ok(Applied {
-            epoch,
-            outcomes: plan.outcomes,
-            skipped,
-        })
-    }
-
-    async fn look_up(
-        &self,
-        client: &Client,
-        prepared: &Prepared,
-        wanted: &Wanted,
-        known: &mut Known,
-    ) -> Result<(), Error> {
-        let threads: Vec<_> = known.threads.keys().map(ThreadId::as_str).collect();
-        let (mut of, mut senders, mut keys) = (Vec::new(), Vec::new(), Vec::new());
-        for (thread_id, sender_id, client_msg_id) in &wanted.keys {
-            of.push(thread_id.as_str());
-            senders.push(sender_id.as_str());
-            keys.push(client_msg_id.uuid());
-        }
-        let asked: Vec<_> = wanted
-            .messages
-            .iter()
-            .filter(|(_, id)| self.statements.fits_message(id.as_str()))
-            .map(|(thread_id, id)| (thread_id.as_str(), id.as_str()))
-            .collect();
-        let (of_messages, ids): (Vec<_>, Vec<_>) = asked.into_iter().unzip();
-        let (participants, found, messages) = join3(
-            client.query(&prepared.participants, &[&threads]),
-            client.query(&prepared.keys, &[&of, &senders, &keys]),
-            async {
-                match ids.is_empty() {
-                    true => Ok(Vec::new()),
-                    false => {
-                        client
-                            .query(&prepared.messages, &[&of_messages, &ids])
-                            .await
-                    }
-                }
-            },
-        )
-        .await;
-        let threads: BTreeMap<String, ThreadId> = known
-            .threads
-            .keys()
-            .map(|id| (id.to_string(), id.clone()))
-            .collect();
-        for row in participants? {
-            let thread = threads.get(row.try_get::<_, &str>(5)?);
-            let thread = thread.and_then(|id| known.threads.get_mut(id));
-            if let (Some(thread), Some(participant)) = (thread, rows::participant(&row)?) {
-                thread.participants.push(participant);
-            }
-        }
-        for row in found? {
-            let place: i64 = row.try_get(5)?;
-            let place = usize::try_from(place - 1).ok();
-            if let Some(name) = place.and_then(|place| wanted.keys.iter().nth(place)) {
-                known.keys.insert(name.clone(), rows::key(&row)?);
-            }
-        }
-        for row in messages? {
-            if let Ok(thread_id) = row.try_get::<_, &str>(10)?.parse() {
-                let message = rows::message(&row)?;
-                known
-                    .messages
-                    .insert((thread_id, message.server_msg_id.clone()), message);
-            }
-        }
-        Ok(())
-    }
-
-    async fn connect(&self) -> Result<Writing, Fault> {
-        let unavailable = |error| Fault::of(error, Stage::Before);
-        let client = self.connector.greeted().await.map_err(unavailable)?;
-        let fit = client.query_one(FIT, &[]).await.map_err(unavailable)?;
-        if fit.try_get(0).map_err(unavailable)? {
-            let words = "the server is a standby: it takes no writes".to_owned();
-            return Err(Fault::Unavailable(words));
-        }
-        let (greeting, lock) = match self.locked {
-            Locked::Skip => (SKIPPING, " SKIP LOCKED"),
-            Locked::Wait => (WAITING, ""),
-        };
-        client.batch_execute(greeting).await.map_err(unavailable)?;
-        if fit.try_get(1).map_err(unavailable)? {
-            let durable = "SET synchronous_commit = on";
-            client.batch_execute(durable).await.map_err(unavailable)?;
-        }
-        let prepared = prepare(&client, &self.statements, lock).await;
-        Ok(Writing {
-            prepared: prepared.map_err(unavailable)?,
-            client,
-        })
-    }
-}
-
-async fn prepare(client: &Client, statements: &Statements, lock: &str) -> Result<Prepared, Error> {
-    let lock = format!(
-        "SELECT thread_id, revision, sequence_number FROM rejoinder.heads \
-         WHERE thread_id = ANY ($1::text[]) ORDER BY thread_id FOR UPDATE{lock}"
-    );
-    let participants = format!(
-        "SELECT {}, thread_id FROM rejoinder.participants WHERE thread_id = ANY ($1::text[]) \
-         ORDER BY thread_id, user_id",
-        rows::PARTICIPANT
-    );
-    let keys = format!(
-        "SELECT {}, place FROM unnest($1::text[], $2::text[], $3::uuid[]) WITH ORDINALITY \
-         AS asked (thread, sender, key, place) JOIN rejoinder.keys \
-         ON thread_id = thread AND sender_id = sender AND client_msg_id = key",
-        rows::KEY
-    );
-    let existing = "SELECT thread_id FROM rejoinder.heads WHERE thread_id = ANY ($1::text[])";
-    Ok(Prepared {
-        epoch: client.prepare(EPOCH).await?,
-        lock: client.prepare(&lock).await?,
-        existing: client.prepare(existing).await?,
-        participants: client.prepare(&participants).await?,
-        keys: client.prepare(&keys).await?,
-        messages: client.prepare(&statements.by_id).await?,
-        writes: batch::Prepared::new(client, statements).await?,
-    })
 }
