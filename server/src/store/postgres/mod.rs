@@ -6,6 +6,7 @@
 //! [`plan`](crate::store::plan), as everywhere.
 
 mod batch;
+mod check;
 mod connect;
 mod fault;
 mod listener;
@@ -27,6 +28,7 @@ use rejoinder_protocol::{Epoch, UnixMillis};
 use tokio::sync::{Mutex, mpsc};
 use tokio_postgres::{Error, Row};
 
+pub use check::check;
 pub use connect::Connector;
 pub use migrations::{Migrated, migrate, print};
 pub use tables::{Name, NameError, ParticipantsTable, Renamed, TableName, Tables};

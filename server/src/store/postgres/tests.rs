@@ -1,6 +1,7 @@
 //! What is PostgreSQL's own; what every store must do is in `store/contract.rs`.
 
 mod adopting;
+mod checking;
 mod database;
 mod foreign;
 mod locks;

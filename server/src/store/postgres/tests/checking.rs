@@ -1,0 +1,101 @@
+//! What is wrong with a database is named, and what to do about it.
+
+use std::sync::Arc;
+
+use rejoinder_protocol::UnixMillis;
+
+use super::Database;
+use crate::store::contract::{T, send};
+use crate::store::finding::{Finding, State};
+use crate::store::postgres::check;
+use crate::store::{Locked, Store};
+
+async fn found(database: &Database) -> Vec<Finding> {
+    check(&database.connector(), &database.tables).await
+}
+
+/// Names what is wrong.
+async fn wrong(database: &Database) -> Vec<&'static str> {
+    let found = found(database).await;
+    found
+        .into_iter()
+        .filter(Finding::is_bad)
+        .map(|one| one.name)
+        .collect()
+}
+
+#[tokio::test]
+async fn all_is_well_after_the_migration_and_the_first_message() {
+    let database = Database::migrated().await;
+    assert_eq!(wrong(&database).await, [""; 0]);
+    let skipped = found(&database).await;
+    let skipped = skipped
+        .iter()
+        .find(|one| matches!(one.state, State::Skipped(_)));
+    assert_eq!(skipped.unwrap().name, "sequence_number trigger");
+    let batch = Arc::from([send(T, "a", 1, "one")]);
+    let store = database.store().await;
+    store
+        .apply(UnixMillis::default(), batch, Locked::Skip)
+        .await
+        .unwrap();
+    let all = found(&database).await;
+    assert!(
+        all.iter().all(|one| matches!(one.state, State::Good(_))),
+        "{all:?}"
+    );
+}
+
+#[tokio::test]
+async fn each_thing_that_can_be_wrong_is_named_with_a_remedy() {
+    for (sql, name) in [
+        ("DROP SCHEMA rejoinder CASCADE", "migration 118"),
+        (
+            "ALTER TABLE messages DROP COLUMN client_msg_id CASCADE",
+            "migration 118",
+        ),
+        (
+            "ALTER TABLE messages ADD COLUMN workspace text NOT NULL DEFAULT 'x'; \
+          ALTER TABLE messages ALTER workspace DROP DEFAULT",
+            "columns",
+        ),
+        (
+            "ALTER TABLE messages DISABLE TRIGGER zz_rejoinder_number",
+            "triggers",
+        ),
+        ("DROP TRIGGER zz_rejoinder_deleted ON messages", "triggers"),
+        (
+            "DROP INDEX rejoinder_by_client_msg_id",
+            "unique client_msg_id",
+        ),
+        (
+            "ALTER TABLE messages DISABLE TRIGGER ALL; DELETE FROM messages WHERE body = 'one'; \
+          ALTER TABLE messages ENABLE TRIGGER ALL",
+            "dense sequence_number",
+        ),
+        ("SELECT rejoinder.leave_thread('a|b', 'b')", "participants"),
+        (
+            "ALTER TABLE messages DISABLE TRIGGER ALL; INSERT INTO messages (thread_id, sender_id, \
+          body) VALUES ('a|b', 'a', 'x'); ALTER TABLE messages ENABLE TRIGGER ALL",
+            "migration 118",
+        ),
+    ] {
+        let database = Database::migrated().await;
+        let store = database.store().await;
+        let batch = Arc::from([send(T, "a", 1, "one"), send(T, "b", 2, "two")]);
+        store
+            .apply(UnixMillis::default(), batch, Locked::Skip)
+            .await
+            .unwrap();
+        database.session().await.batch_execute(sql).await.unwrap();
+        let wrong = wrong(&database).await;
+        assert!(wrong.contains(&name), "{sql}: {wrong:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_database_that_is_not_there_is_one_finding() {
+    let mut database = Database::empty();
+    database.url = database.url.replace("/test_", "/absent_");
+    assert_eq!(wrong(&database).await, ["database"]);
+}
