@@ -93,6 +93,8 @@ pub enum Refusal {
     Expired,
     /// It is not valid.
     Invalid,
+    /// Nobody can say now: the issuer's keys cannot be fetched. The token may be good.
+    Unavailable,
 }
 
 /// What was read, with its frame already encoded: pages are long, and others wait meanwhile.
