@@ -42,6 +42,24 @@ async fn names_are_tokens_only_with_dev() {
 }
 
 #[tokio::test]
+async fn a_token_over_8_kib_is_not_looked_at_and_one_of_just_that_is() {
+    let tokens = Tokens::new().with_secret("secret");
+    let padded = |padding: usize| {
+        let padding = "x".repeat(padding);
+        let claims = serde_json::json!({"sub": "alice", "exp": NOW_S + 60, "padding": padding});
+        let key = EncodingKey::from_secret(b"secret");
+        Token::new(encode(&Header::new(Algorithm::HS256), &claims, &key).unwrap())
+    };
+    let mut most = 6_000;
+    while padded(most + 1).secret().len() <= TOKEN_BYTES_MAX {
+        most += 1;
+    }
+    assert!(tokens.verify(now(), &padded(most)).await.is_ok());
+    let long = tokens.verify(now(), &padded(most + 1)).await;
+    assert_eq!(long, Err(Refusal::Invalid));
+}
+
+#[tokio::test]
 async fn a_demanded_audience_must_be_there() {
     let demanding = |audience: &str| {
         let audience = Some(audience.to_owned());
