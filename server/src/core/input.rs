@@ -132,6 +132,8 @@ impl From<ReadAnswer> for ReadDone {
             Content::Inbox(page) => (Some(ServerFrame::Inbox(page)), DoneContent::Plain),
             Content::Invalid => (None, DoneContent::Invalid),
             Content::NotFound => (None, DoneContent::NotFound),
+            // No frame asks for it.
+            Content::Participants(_) => (None, DoneContent::Invalid),
             Content::Page(page, participants) => {
                 let done = PageDone {
                     to_revision: page.to_revision,

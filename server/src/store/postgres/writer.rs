@@ -124,6 +124,11 @@ impl Writer {
                 {
                     Some(ErrorCode::Invalid)
                 }
+                Command::Admit { user_id, .. }
+                    if thread && !self.statements.fits_user(user_id.as_str()) =>
+                {
+                    Some(ErrorCode::Invalid)
+                }
                 Command::Send(new) if !self.statements.fits_user(new.sender_id.as_str()) => {
                     Some(ErrorCode::NotFound)
                 }
