@@ -67,22 +67,7 @@ fn token(options: TokenOptions, sub: &UserId, valid_s: u64) -> Result<(), Failur
 }
 
 fn tokens(options: TokenOptions, dev: bool) -> Result<Tokens, Failure> {
-    let mut tokens = Tokens::new().demanding(options.jwt_audience, options.jwt_issuer);
-    match options.jwt_secret {
-        Some(secret) if secret.is_empty() => {
-            return Err(Failure("the secret of --jwt-secret is empty".to_owned()));
-        }
-        Some(secret) => tokens = tokens.with_secret(&secret),
-        None if dev => {}
-        None => {
-            return Err(Failure(
-                "nobody could come in: set REJOINDER_JWT_SECRET to the secret that your tokens \
-                 are signed with, or try things out with --dev"
-                    .to_owned(),
-            ));
-        }
-    }
-    Ok(if dev { tokens.with_dev() } else { tokens })
+    Ok(options.settings(dev).tokens()?)
 }
 
 /// Returns an id that no other start of any gateway has.
@@ -96,6 +81,12 @@ async fn run(options: ServeOptions, database: Database, tokens: Tokens) -> Resul
         let words =
             "--dev lets anybody in under any name, so it listens on 127.0.0.1 or [::1] only";
         return Err(Failure(words.to_owned()));
+    }
+    if std::env::var_os("SUPABASE_SERVICE_ROLE_KEY").is_some() {
+        tracing::info!(
+            "SUPABASE_SERVICE_ROLE_KEY is set, is not needed here, and is refused as a token: \
+             better keep it from this process"
+        );
     }
     match database {
         Database::Sqlite(path) => {

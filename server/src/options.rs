@@ -1,11 +1,15 @@
 //! The command line, which is also the manual.
 
+mod tokens;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 use rejoinder_gateway::store::postgres::{Name, Renamed, TableName};
 use rejoinder_protocol::UserId;
+
+pub(crate) use tokens::TokenOptions;
 
 /// Takes direct messages from Rejoinder clients, orders them, keeps them, and delivers them.
 ///
@@ -18,8 +22,12 @@ use rejoinder_protocol::UserId;
 ///     export REJOINDER_DATABASE=postgres://...
 ///     rejoinder-gateway migrate
 ///
-/// For real, choose a secret, sign a token per user with it (HS256, claims `sub` and `exp`), and
-/// name the pages that may connect:
+/// For the users of a Supabase project, where `NEXT_PUBLIC_SUPABASE_URL` is often set already:
+///
+///     rejoinder-gateway --supabase-url https://abc.supabase.co --allow-origin https://chat.example
+///
+/// For users of your own, choose a secret, sign a token per user with it (HS256, claims `sub` and
+/// `exp`), and name the pages that may connect:
 ///
 ///     export REJOINDER_JWT_SECRET=...
 ///     rejoinder-gateway --allow-origin https://chat.example
@@ -48,38 +56,13 @@ pub(crate) enum Action {
     },
     /// Print a token for a user, signed with the secret.
     Token {
-        /// The user: 1 to 128 characters of [A-Za-z0-9_.:|-].
+        /// The user: 1 to 128 characters of [A-Za-z0-9_.:|-]; with a Supabase project, a UUID.
         #[arg(long)]
         sub: UserId,
         /// For how many seconds it is valid.
         #[arg(long, default_value_t = 3600)]
         valid_s: u64,
     },
-}
-
-#[derive(Args)]
-pub(crate) struct TokenOptions {
-    /// The secret that tokens are signed with (HS256). Better set by the environment: a command
-    /// line shows in process lists.
-    #[arg(
-        long,
-        global = true,
-        env = "REJOINDER_JWT_SECRET",
-        hide_env_values = true
-    )]
-    pub(crate) jwt_secret: Option<String>,
-    /// Demand this `aud` in every token.
-    #[arg(long, global = true, env = "REJOINDER_JWT_AUDIENCE")]
-    pub(crate) jwt_audience: Option<String>,
-    /// Demand this `iss` in every token.
-    #[arg(long, global = true, env = "REJOINDER_JWT_ISSUER")]
-    pub(crate) jwt_issuer: Option<String>,
-}
-
-impl std::fmt::Debug for TokenOptions {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.write_str("TokenOptions(..)")
-    }
 }
 
 #[derive(Args)]

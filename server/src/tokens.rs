@@ -1,43 +1,51 @@
-//! Who a token names. HS256 by our own key, or plain names with `--dev`.
+//! Who a token names: by our secret (HS256), by the keys that an issuer publishes (ES256, RS256), or
+//! plainly with `--dev`.
+//!
+//! Which claims count, which keys a document holds, and when the issuer is asked are decided without
+//! I/O ([`claims`], [`key_set`], [`key_cache`]); [`fetch`] and [`issuer_keys`] do what they say.
 
+mod claims;
+mod fetch;
+mod issuer_keys;
+mod key_cache;
+mod key_set;
 mod ring_provider;
+mod settings;
+mod supabase;
+#[cfg(test)]
+mod tests;
 
-use jsonwebtoken::errors::ErrorKind;
-use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation, decode, encode};
-use rejoinder_protocol::{Token, UnixMillis, UserId};
-use serde::{Deserialize, Serialize};
+use std::sync::Arc;
 
-use crate::core::{Identity, Refusal, dev_user};
+use jsonwebtoken::{
+    Algorithm, EncodingKey, Header, Validation, decode, decode_header, encode, errors,
+};
+use rejoinder_protocol::{TOKEN_BYTES_MAX, Token, UserId};
 
-/// A token counts for so long after its expiry, in seconds: clocks differ.
-const LEEWAY_S: u64 = 30;
+pub use fetch::KeysUrlError;
+pub use settings::{SettingsError, TokenSettings};
 
-#[derive(Deserialize, Serialize)]
-struct Claims {
-    sub: String,
-    exp: u64,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    aud: Option<serde_json::Value>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    iss: Option<String>,
-}
+use crate::core::{Identity, Now, Refusal, dev_user};
+use claims::{Claims, Demands};
+use issuer_keys::IssuerKeys;
+use key_set::VerifyingKey;
 
-/// What a token must say. Secrets never show in `Debug` output.
+/// Which tokens count. Secrets never show in `Debug` output.
 #[derive(Clone, Default)]
 pub struct Tokens {
     secret: Option<Vec<u8>>,
+    issuer_keys: Option<Arc<IssuerKeys>>,
     dev: bool,
-    audience: Option<String>,
-    issuer: Option<String>,
+    demands: Demands,
 }
 
 impl std::fmt::Debug for Tokens {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let mut shown = formatter.debug_struct("Tokens");
-        shown
+        formatter
+            .debug_struct("Tokens")
             .field("dev", &self.dev)
-            .field("audience", &self.audience);
-        shown.field("issuer", &self.issuer).finish_non_exhaustive()
+            .field("demands", &self.demands)
+            .finish_non_exhaustive()
     }
 }
 
@@ -46,8 +54,14 @@ impl std::fmt::Debug for Tokens {
 #[non_exhaustive]
 pub enum MintError {
     /// There is no secret to sign with.
-    #[error("a token needs a secret: set REJOINDER_JWT_SECRET or --jwt-secret")]
+    #[error(
+        "a token needs a secret: set REJOINDER_JWT_SECRET, or SUPABASE_JWT_SECRET to the legacy \
+         secret of a Supabase project"
+    )]
     NoSecret,
+    /// The gateway itself would refuse the token.
+    #[error("users of a Supabase project have UUIDs: --sub must be one, in lower case")]
+    NotAUuid,
     /// Signing failed.
     #[error("the token could not be signed")]
     Signing,
@@ -69,6 +83,16 @@ impl Tokens {
         self
     }
 
+    /// Accepts tokens that were signed with one of the keys published at this URL.
+    ///
+    /// # Errors
+    ///
+    /// [`KeysUrlError`]; nothing is fetched yet.
+    pub fn with_issuer_keys(mut self, url: &str) -> Result<Self, KeysUrlError> {
+        self.issuer_keys = Some(IssuerKeys::at(url)?);
+        Ok(self)
+    }
+
     /// Accepts `dev:alice` for the user `alice`. Never where strangers can connect.
     #[must_use]
     pub fn with_dev(mut self) -> Self {
@@ -79,16 +103,38 @@ impl Tokens {
     /// Demands these claims where they are given.
     #[must_use]
     pub fn demanding(mut self, audience: Option<String>, issuer: Option<String>) -> Self {
-        (self.audience, self.issuer) = (audience, issuer);
+        (self.demands.audience, self.demands.issuer) = (audience, issuer);
         self
     }
 
-    /// Finds out whom a token names.
+    /// Demands signed-in users of a Supabase project: role `authenticated`, and a UUID as `sub`.
+    #[must_use]
+    pub fn demanding_supabase_users(mut self) -> Self {
+        self.demands.supabase_user = true;
+        self
+    }
+
+    /// Refuses users who have not signed up (`is_anonymous`).
+    #[must_use]
+    pub fn refusing_anonymous(mut self) -> Self {
+        self.demands.not_anonymous = true;
+        self
+    }
+
+    /// Asks the issuer for its keys, if there is one, so that the first client need not wait.
+    pub async fn prepare(&self, now: Now) {
+        if let Some(keys) = &self.issuer_keys {
+            // No key has an empty name; what counts is the asking.
+            let _ = keys.find(now.monotonic, "").await;
+        }
+    }
+
+    /// Finds out whom a token names. May wait some seconds for the issuer.
     ///
     /// # Errors
     ///
     /// [`Refusal`].
-    pub fn verify(&self, token: &Token) -> Result<Identity, Refusal> {
+    pub async fn verify(&self, now: Now, token: &Token) -> Result<Identity, Refusal> {
         if self.dev
             && let Some(user_id) = dev_user(token)
         {
@@ -97,35 +143,38 @@ impl Tokens {
                 expires_at: None,
             });
         }
-        let secret = self.secret.as_deref().ok_or(Refusal::Invalid)?;
-        // The algorithm is that of our key. What the token's header says is an attacker's wish.
-        let mut rules = Validation::new(Algorithm::HS256);
-        rules.leeway = LEEWAY_S;
-        rules.validate_nbf = true;
-        rules.validate_aud = self.audience.is_some();
-        rules.set_required_spec_claims(&["exp", "sub"]);
-        if let Some(audience) = &self.audience {
-            rules.set_audience(&[audience]);
-            rules.set_required_spec_claims(&["exp", "sub", "aud"]);
+        if token.secret().len() > TOKEN_BYTES_MAX {
+            return Err(Refusal::Invalid);
         }
-        if let Some(issuer) = &self.issuer {
-            rules.set_issuer(&[issuer]);
-            rules.required_spec_claims.insert("iss".to_owned());
+        let header = decode_header(token.secret()).map_err(|error| refused(&error))?;
+        // Whoever marks something as critical wants it understood, and we understand nothing.
+        if header.crit.is_some() {
+            return Err(Refusal::Invalid);
         }
-        let key = DecodingKey::from_secret(secret);
-        let claims = match decode::<Claims>(token.secret(), &key, &rules) {
-            Ok(data) => data.claims,
-            Err(error) if matches!(error.kind(), ErrorKind::ExpiredSignature) => {
-                return Err(Refusal::Expired);
-            }
-            Err(_) => return Err(Refusal::Invalid),
-        };
-        let user_id = claims.sub.parse().map_err(|_| Refusal::Invalid)?;
-        let expires_at = UnixMillis::try_from(claims.exp.saturating_mul(1_000));
-        Ok(Identity {
-            user_id,
-            expires_at: Some(expires_at.map_err(|_| Refusal::Invalid)?),
+        let key = self.key(now, &header).await?;
+        let claims = signed_claims(token, &key).map_err(|error| refused(&error))?;
+        let identity = self.demands.identity(now.wall, &claims);
+        identity.map_err(|fault| {
+            tracing::debug!(%fault, "refused a token");
+            fault.refusal()
         })
+    }
+
+    /// Finds the key that a token must have been signed with.
+    ///
+    /// The header is an attacker's wish. It names a key among ours and no more: which algorithm the
+    /// token is checked by is the key's affair, and keys that the header brings along or points to
+    /// (`jwk`, `jku`, `x5c`, `x5u`) are not looked at. A shared secret is only ever our own, so the
+    /// bytes of a public key never serve as one.
+    async fn key(&self, now: Now, header: &Header) -> Result<VerifyingKey, Refusal> {
+        if header.alg == Algorithm::HS256 {
+            let secret = self.secret.as_deref().ok_or(Refusal::Invalid)?;
+            return Ok(VerifyingKey::shared(secret));
+        }
+        let (Some(keys), Some(kid)) = (&self.issuer_keys, &header.kid) else {
+            return Err(Refusal::Invalid);
+        };
+        keys.find(now.monotonic, kid).await
     }
 
     /// Makes a token for a user that expires at a moment, in seconds since 1970.
@@ -135,12 +184,8 @@ impl Tokens {
     /// [`MintError`].
     pub fn mint(&self, user_id: &UserId, expires_at_s: u64) -> Result<Token, MintError> {
         let secret = self.secret.as_deref().ok_or(MintError::NoSecret)?;
-        let claims = Claims {
-            sub: user_id.to_string(),
-            exp: expires_at_s,
-            aud: self.audience.clone().map(serde_json::Value::String),
-            iss: self.issuer.clone(),
-        };
+        let claims = self.demands.claims(user_id.as_str(), expires_at_s);
+        let claims = claims.ok_or(MintError::NotAUuid)?;
         encode(
             &Header::new(Algorithm::HS256),
             &claims,
@@ -151,114 +196,17 @@ impl Tokens {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+/// Checks the signature, by the key's algorithm. The claims are checked by [`Demands`] alone.
+fn signed_claims(token: &Token, key: &VerifyingKey) -> Result<Claims, errors::Error> {
+    let mut rules = Validation::new(key.algorithm);
+    rules.required_spec_claims.clear();
+    rules.validate_exp = false;
+    rules.validate_nbf = false;
+    rules.validate_aud = false;
+    decode(token.secret(), &key.key, &rules).map(|data| data.claims)
+}
 
-    fn now_s() -> u64 {
-        let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-        since.unwrap().as_secs()
-    }
-
-    fn signed(claims: &str) -> Token {
-        use ring::hmac;
-        let base64 = |bytes: &[u8]| {
-            const ALPHABET: &[u8; 64] =
-                b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-            let mut text = String::new();
-            for chunk in bytes.chunks(3) {
-                let mut block = [0; 3];
-                block[..chunk.len()].copy_from_slice(chunk);
-                let number = u32::from_be_bytes([0, block[0], block[1], block[2]]);
-                for place in 0..=chunk.len() {
-                    let index = (number >> (18 - 6 * place)) & 63;
-                    text.push(char::from(ALPHABET[index as usize]));
-                }
-            }
-            text
-        };
-        let head = base64(br#"{"alg":"HS256","typ":"JWT"}"#);
-        let body = format!("{head}.{}", base64(claims.as_bytes()));
-        let tag = hmac::sign(
-            &hmac::Key::new(hmac::HMAC_SHA256, b"secret"),
-            body.as_bytes(),
-        );
-        Token::new(format!("{body}.{}", base64(tag.as_ref())))
-    }
-
-    #[test]
-    fn a_minted_token_names_its_user_until_it_expires() {
-        let tokens = Tokens::new().with_secret("secret");
-        let alice: UserId = "alice".parse().unwrap();
-        let token = tokens.mint(&alice, now_s() + 60).unwrap();
-        assert_eq!(tokens.verify(&token).unwrap().user_id, alice);
-        let late = tokens.mint(&alice, now_s() - 10).unwrap();
-        assert!(
-            tokens.verify(&late).is_ok(),
-            "clocks differ by some seconds"
-        );
-        let later = tokens.mint(&alice, now_s() - 60).unwrap();
-        assert_eq!(tokens.verify(&later), Err(Refusal::Expired));
-        let other = Tokens::new().with_secret("another");
-        assert_eq!(other.verify(&token), Err(Refusal::Invalid));
-    }
-
-    #[test]
-    fn odd_claims_are_refused() {
-        let tokens = Tokens::new().with_secret("secret");
-        let exp = now_s() + 60;
-        assert!(
-            tokens
-                .verify(&signed(&format!(r#"{{"sub":"alice","exp":{exp}}}"#)))
-                .is_ok()
-        );
-        for odd in [
-            r#"{"sub":"alice"}"#.to_owned(),
-            format!(r#"{{"exp":{exp}}}"#),
-            format!(r#"{{"sub":"","exp":{exp}}}"#),
-            format!(r#"{{"sub":"a b","exp":{exp}}}"#),
-            format!(r#"{{"sub":"alice","exp":"{exp}"}}"#),
-            r#"{"sub":"alice","exp":[]}"#.to_owned(),
-            r#"{"sub":"alice","exp":-1}"#.to_owned(),
-            r#"{"sub":"alice","exp":1e30}"#.to_owned(),
-            format!(r#"{{"sub":"alice","exp":{exp},"nbf":{}}}"#, exp + 60),
-        ] {
-            assert!(tokens.verify(&signed(&odd)).is_err(), "{odd}");
-        }
-    }
-
-    #[test]
-    fn names_are_tokens_only_with_dev() {
-        let name = Token::new("dev:alice".to_owned());
-        assert!(Tokens::new().with_dev().verify(&name).is_ok());
-        assert_eq!(
-            Tokens::new().with_secret("secret").verify(&name),
-            Err(Refusal::Invalid)
-        );
-        let unsigned =
-            Token::new("eyJhbGciOiJub25lIn0.eyJzdWIiOiJhbGljZSIsImV4cCI6OTk5OTk5OTk5OX0.".into());
-        assert_eq!(
-            Tokens::new().with_secret("s").verify(&unsigned),
-            Err(Refusal::Invalid)
-        );
-    }
-
-    #[test]
-    fn a_demanded_audience_must_be_there() {
-        let demanding = |audience: &str| {
-            let audience = Some(audience.to_owned());
-            Tokens::new()
-                .with_secret("secret")
-                .demanding(audience, None)
-        };
-        let alice: UserId = "alice".parse().unwrap();
-        let token = demanding("chat").mint(&alice, now_s() + 60).unwrap();
-        assert!(demanding("chat").verify(&token).is_ok());
-        assert!(demanding("other").verify(&token).is_err());
-        let without = Tokens::new()
-            .with_secret("secret")
-            .mint(&alice, now_s() + 60)
-            .unwrap();
-        assert!(demanding("chat").verify(&without).is_err());
-    }
+fn refused(error: &errors::Error) -> Refusal {
+    tracing::debug!(%error, "refused a token");
+    Refusal::Invalid
 }

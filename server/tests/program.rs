@@ -14,9 +14,27 @@ use tokio_tungstenite::connect_async;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_rejoinder-gateway");
 
-fn run(arguments: &[&str], secret: Option<&str>) -> Output {
+/// The program, in an environment that says nothing about tokens.
+fn program() -> Command {
     let mut command = Command::new(PROGRAM);
-    command.args(arguments).env_remove("REJOINDER_JWT_SECRET");
+    for name in [
+        "NEXT_PUBLIC_SUPABASE_URL",
+        "REJOINDER_JWKS_URL",
+        "REJOINDER_JWT_AUDIENCE",
+        "REJOINDER_JWT_ISSUER",
+        "REJOINDER_JWT_SECRET",
+        "SUPABASE_JWT_SECRET",
+        "SUPABASE_SERVICE_ROLE_KEY",
+        "SUPABASE_URL",
+    ] {
+        command.env_remove(name);
+    }
+    command
+}
+
+fn run(arguments: &[&str], secret: Option<&str>) -> Output {
+    let mut command = program();
+    command.args(arguments);
     if let Some(secret) = secret {
         command.env("REJOINDER_JWT_SECRET", secret);
     }
@@ -29,10 +47,11 @@ fn text(bytes: &[u8]) -> String {
 
 /// Starts the program and returns the address from its first line.
 fn start(folder: &std::path::Path, secret: &str) -> (Child, String) {
-    let mut child = Command::new(PROGRAM)
+    let mut child = program()
         .args(["--dev", "--listen", "127.0.0.1:0", "--database"])
         .arg(format!("sqlite:{}", folder.join("messages.db").display()))
         .env("REJOINDER_JWT_SECRET", secret)
+        .env("SUPABASE_SERVICE_ROLE_KEY", "the-service-key")
         .env("REJOINDER_LOG", "trace")
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -90,11 +109,14 @@ async fn it_says_where_it_listens_keeps_secrets_and_ends_in_seconds_when_asked()
         asked.elapsed()
     );
     assert!(log.contains("--dev") && log.contains("draining"), "{log}");
+    let told = log.matches("SUPABASE_SERVICE_ROLE_KEY").count();
+    assert_eq!(told, 1, "{log}");
     for secret in [
         token.trim(),
         "a-private-body",
         "a-wrong-token",
         "the-jwt-secret",
+        "the-service-key",
     ] {
         assert!(!log.contains(secret), "the log shows {secret}");
     }
@@ -116,4 +138,47 @@ fn it_explains_what_is_missing() {
     assert!(help.contains("rejoinder-gateway --dev"), "{help}");
     assert!(!help.contains("the-jwt-secret"), "{help}");
     assert!(!run(&["token", "--sub", "a b"], Some("x")).status.success());
+}
+
+#[test]
+fn a_supabase_application_is_understood_by_its_own_environment() {
+    let alice = "0b7c0000-0000-4000-8000-00000000000a";
+    let url = "https://abc.supabase.co/";
+    for url_name in ["NEXT_PUBLIC_SUPABASE_URL", "SUPABASE_URL"] {
+        let token = |sub: &str| {
+            let mut command = program();
+            command.args(["token", "--sub", sub]).env(url_name, url);
+            command
+                .env("SUPABASE_JWT_SECRET", "legacy")
+                .output()
+                .unwrap()
+        };
+        let token_of_alice = text(&token(alice).stdout);
+        let claims = token_of_alice.split('.').nth(1).unwrap();
+        let claims =
+            base64::Engine::decode(&base64::engine::general_purpose::URL_SAFE_NO_PAD, claims);
+        let claims: serde_json::Value = serde_json::from_slice(&claims.unwrap()).unwrap();
+        assert_eq!(claims["iss"], "https://abc.supabase.co/auth/v1");
+        assert_eq!(claims["aud"], "authenticated");
+        assert_eq!(claims["role"], "authenticated");
+        assert_eq!(claims["sub"], alice);
+        let refused = token("alice");
+        assert!(!refused.status.success());
+        assert!(text(&refused.stderr).contains("UUID"));
+    }
+    // The command line wins, and what is wrong is told at the start.
+    for (arguments, words) in [
+        (["--supabase-url", "http://abc.supabase.co"], "https://"),
+        (["--jwks-url", "https://id.example/keys"], "--jwt-issuer"),
+    ] {
+        let mut command = program();
+        command.args(arguments);
+        if arguments[0] == "--supabase-url" {
+            command.env("NEXT_PUBLIC_SUPABASE_URL", url);
+        }
+        let refused = command.output().unwrap();
+        assert!(!refused.status.success());
+        let told = text(&refused.stderr);
+        assert!(told.contains(words), "{told}");
+    }
 }

@@ -466,7 +466,7 @@ impl World {
         let store = &self.running.as_ref().unwrap().store;
         let answer = store
             .read(&rejoinder_gateway::store::Read::History {
-                user_id: user.parse().unwrap(),
+                reader: rejoinder_gateway::store::Reader::User(user.parse().unwrap()),
                 thread_id: thread_id.clone(),
                 before: 1_000_000.try_into().unwrap(),
                 limit: 200,

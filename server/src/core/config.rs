@@ -67,6 +67,10 @@ pub(crate) const LOOKS_WAITING_MAX: usize = 10_000;
 /// "Not now, try again after so long", in milliseconds.
 pub(crate) const BUSY_RETRY_MS: u64 = 1_000;
 
+/// A client whose token could not be checked comes back after so long, in milliseconds, and up to
+/// as much again: until then the keys may have been fetched.
+pub(crate) const UNVERIFIED_RETRY_MS: u64 = 5_000;
+
 /// What an operator may choose.
 #[derive(Clone, Debug)]
 pub struct Config {

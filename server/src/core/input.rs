@@ -99,6 +99,8 @@ pub enum Refusal {
     Expired,
     /// It is not valid.
     Invalid,
+    /// Nobody can say now: the issuer's keys cannot be fetched. The token may be good.
+    Unavailable,
 }
 
 /// What was read, with its frame already encoded: pages are long, and others wait meanwhile.
@@ -153,6 +155,8 @@ impl From<ReadAnswer> for ReadDone {
                 };
                 (Some(ServerFrame::Thread(summary)), done)
             }
+            // No frame asks for it.
+            Content::Participants(_) => (None, DoneContent::Invalid),
             Content::Page(page, participants) => {
                 let done = PageDone {
                     to_revision: page.to_revision,

@@ -5,10 +5,14 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use rejoinder_protocol::Token;
 use tokio::sync::{Notify, mpsc, oneshot};
 
 use super::clock::Clock;
-use crate::core::{Batch, Effect, Gateway, Input, NextBatch, Now, ReadDone, RequestId, SessionKey};
+use crate::core::{
+    Batch, Effect, Gateway, Identity, Input, NextBatch, Now, ReadDone, Refusal, RequestId,
+    SessionKey,
+};
 use crate::store::{Answer, Command, Heard, Locked, Store};
 use crate::tokens::Tokens;
 
@@ -20,7 +24,7 @@ const TICK: Duration = Duration::from_millis(200);
 pub(super) struct Driver<S> {
     gateway: Mutex<Gateway>,
     store: S,
-    pub(super) tokens: Tokens,
+    tokens: Tokens,
     clock: Clock,
     /// Who waits to be flushed. Looked up only, so its order decides nothing.
     sockets: Mutex<HashMap<SessionKey, Arc<Notify>>>,
@@ -53,6 +57,8 @@ impl<S: Store> Driver<S> {
         tokio::spawn(Arc::clone(&driver).commit(skips));
         tokio::spawn(Arc::clone(&driver).commit(waits));
         tokio::spawn(Arc::clone(&driver).tick());
+        let prepared = Arc::clone(&driver);
+        tokio::spawn(async move { prepared.tokens.prepare(prepared.clock.now()).await });
         driver
     }
 
@@ -149,8 +155,11 @@ impl<S: Store> Driver<S> {
                     });
                 }
                 Effect::Verify { session, token } => {
-                    let result = self.tokens.verify(&token);
-                    self.feed(Input::Verified { session, result });
+                    let driver = Arc::clone(self);
+                    tokio::spawn(async move {
+                        let result = driver.verify(&token).await;
+                        driver.feed(Input::Verified { session, result });
+                    });
                 }
             }
         }
@@ -167,6 +176,11 @@ impl<S: Store> Driver<S> {
             session,
             flush,
         }
+    }
+
+    /// Finds out whom a token names.
+    pub(super) async fn verify(&self, token: &Token) -> Result<Identity, Refusal> {
+        self.tokens.verify(self.clock.now(), token).await
     }
 
     /// Runs a command from outside the sockets; `None` if the gateway is being stopped.

@@ -19,6 +19,7 @@ use serde::{Deserialize, Serialize};
 use super::access::{Access, Denied};
 use super::driver::Driver;
 use super::{files, socket};
+use crate::core::Refusal;
 use crate::store::{Answer, Command, Store, derived_thread_id};
 
 /// Read buffer of a socket: the default of 128 KiB would be most of an idle connection's memory.
@@ -123,9 +124,16 @@ async fn create_thread<S: Store>(
         .get(AUTHORIZATION)
         .and_then(|header| header.to_str().ok())
         .and_then(|header| header.strip_prefix("Bearer "));
-    let identity = token.map(|token| driver.tokens.verify(&Token::new(token.to_owned())));
-    let Some(Ok(identity)) = identity else {
+    let Some(token) = token else {
         return failure(StatusCode::UNAUTHORIZED, "token_invalid");
+    };
+    let identity = match driver.verify(&Token::new(token.to_owned())).await {
+        Ok(identity) => identity,
+        Err(Refusal::Expired) => return failure(StatusCode::UNAUTHORIZED, "token_expired"),
+        Err(Refusal::Invalid) => return failure(StatusCode::UNAUTHORIZED, "token_invalid"),
+        Err(Refusal::Unavailable) => {
+            return failure(StatusCode::SERVICE_UNAVAILABLE, ErrorCode::Busy.as_str());
+        }
     };
     let Ok(Json(CreateThread { mut participants })) = body else {
         return failure(StatusCode::BAD_REQUEST, ErrorCode::Invalid.as_str());

@@ -27,6 +27,13 @@ pub struct NewMessage {
 /// A change that somebody asks for. Authorised where it is applied, in the same transaction.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Command {
+    /// Let a person take part in a thread, for the first time or again.
+    Admit {
+        /// The thread.
+        thread_id: ThreadId,
+        /// Who is let in.
+        user_id: UserId,
+    },
     /// Void a key for ever, or learn that its message was stored.
     Cancel {
         /// The thread.
@@ -79,7 +86,8 @@ impl Command {
     #[must_use]
     pub fn thread_id(&self) -> &ThreadId {
         match self {
-            Self::Cancel { thread_id, .. }
+            Self::Admit { thread_id, .. }
+            | Self::Cancel { thread_id, .. }
             | Self::Create { thread_id, .. }
             | Self::Edit { thread_id, .. }
             | Self::Remove { thread_id, .. }

@@ -14,7 +14,9 @@ use rejoinder_protocol::{
 use uuid::Uuid;
 
 use super::postgres::tests::Database;
-use super::{Answer, Command, Content, Locked, NewMessage, Outcome, Read, SqliteStore, Store};
+use super::{
+    Answer, Command, Content, Locked, NewMessage, Outcome, Read, Reader, SqliteStore, Store,
+};
 
 fn thread(id: &str) -> ThreadId {
     id.parse().unwrap()
@@ -375,11 +377,66 @@ async fn nobody_learns_which_threads_exist<S: Store>(store: S) {
     assert_eq!(code(&one(&store, create).await), ErrorCode::NotFound);
 }
 
+async fn a_person_is_let_in_again_and_sees_everything<S: Store>(store: S) {
+    run(&store, &[send(T, "a", 1, "one")]).await;
+    let (thread_id, b) = (thread(T), user("b"));
+    let remove = || Command::Remove {
+        thread_id: thread(T),
+        user_id: user("b"),
+    };
+    let admit = |thread_id: &ThreadId, user_id: &UserId| Command::Admit {
+        thread_id: thread_id.clone(),
+        user_id: user_id.clone(),
+    };
+    one(&store, remove()).await;
+    run(&store, &[send(T, "a", 2, "two")]).await;
+    let outcome = one(&store, admit(&thread_id, &b)).await;
+    let publication = outcome.publication.unwrap();
+    assert_eq!(publication.head(), at(6));
+    assert_eq!(publication.participants, [user("a"), user("b")]);
+    let reset = reset(&store, Since::Nothing).await;
+    assert_eq!(reset.window.len(), 4, "two messages and two people");
+    // Again is nothing new, somebody else is, and a thread that is not there is none.
+    let outcome = one(&store, admit(&thread_id, &b)).await;
+    assert_eq!((outcome.answer, outcome.publication), (Answer::Done, None));
+    one(&store, admit(&thread_id, &user("c"))).await;
+    let nowhere = one(&store, admit(&thread("x|y"), &b)).await;
+    assert_eq!(nowhere.answer, Answer::Refused(ErrorCode::NotFound));
+    one(&store, remove()).await;
+
+    let question = |reader: Reader| Read::Participants {
+        reader,
+        thread_id: thread(T),
+    };
+    for reader in [Reader::Backend, user("a").into(), user("c").into()] {
+        let Content::Participants(people) = read(&store, question(reader)).await else {
+            panic!("not participants");
+        };
+        let mut people: Vec<_> = people
+            .iter()
+            .map(|one| (one.user_id.as_str(), one.left_at.is_some()))
+            .collect();
+        people.sort_unstable();
+        assert_eq!(people, [("a", false), ("b", true), ("c", false)]);
+    }
+    for reader in ["b", "stranger"] {
+        let found = read(&store, question(user(reader).into())).await;
+        assert_eq!(found, Content::NotFound);
+    }
+    let nowhere = Read::History {
+        reader: Reader::Backend,
+        thread_id: thread("x|y"),
+        before: SequenceNumber::try_from(9).unwrap(),
+        limit: 1,
+    };
+    assert_eq!(read(&store, nowhere).await, Content::NotFound);
+}
+
 async fn history_ends_below_the_place_and_says_as_of_when<S: Store>(store: S) {
     let many: Vec<_> = (0..5).map(|number| send(T, "a", number, "x")).collect();
     run(&store, &many).await;
     let question = |before, limit| Read::History {
-        user_id: user("b"),
+        reader: user("b").into(),
         thread_id: thread(T),
         before: SequenceNumber::try_from(before).unwrap(),
         limit,
@@ -472,6 +529,7 @@ macro_rules! contract_of {
                 a_reader_too_far_behind_is_reset,
                 a_message_id_stands_for_the_change_that_brought_it,
                 nobody_learns_which_threads_exist,
+                a_person_is_let_in_again_and_sees_everything,
                 history_ends_below_the_place_and_says_as_of_when,
                 the_inbox_shows_the_latest_changed_first_in_pages,
             ]

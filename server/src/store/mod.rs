@@ -26,7 +26,7 @@ pub use command::{Answer, Command, NewMessage, Outcome, Publication, SummaryChan
 pub use pair::{derived_thread_id, dev_pair};
 #[cfg(feature = "shell")]
 pub use postgres::PostgresStore;
-pub use read::{Content, Read, ReadAnswer};
+pub use read::{Content, Read, ReadAnswer, Reader};
 pub use sqlite::Sqlite;
 #[cfg(feature = "shell")]
 pub use sqlite::SqliteStore;

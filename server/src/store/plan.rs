@@ -74,7 +74,7 @@ pub fn wanted(commands: &[Command]) -> Wanted {
                     .messages
                     .insert((thread_id.clone(), server_msg_id.clone()));
             }
-            Command::Create { .. } | Command::Remove { .. } => {}
+            Command::Admit { .. } | Command::Create { .. } | Command::Remove { .. } => {}
         }
     }
     wanted
@@ -217,6 +217,7 @@ struct Planner {
 impl Planner {
     fn command(&mut self, command: &Command) -> Outcome {
         match command {
+            Command::Admit { thread_id, user_id } => self.admit(thread_id, user_id),
             Command::Cancel {
                 thread_id,
                 sender_id,

@@ -1,9 +1,37 @@
 //! What can be read from a store.
 
 use rejoinder_protocol::{
-    Epoch, HistoryPage, InboxPage, Page, Reset, Revision, SequenceNumber, Since, ThreadId,
-    ThreadSummary, UnixMillis, UserId,
+    Epoch, HistoryPage, InboxPage, Page, Participant, Reset, Revision, SequenceNumber, Since,
+    ThreadId, ThreadSummary, UnixMillis, UserId,
 };
+
+use super::plan::ThreadState;
+
+/// Who asks about a thread.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Reader {
+    /// The application's back end, which may see every thread.
+    Backend,
+    /// A user, who may see the threads that they take part in.
+    User(UserId),
+}
+
+impl Reader {
+    /// Returns whether the thread may be shown.
+    #[must_use]
+    pub fn may_read(&self, thread: &ThreadState) -> bool {
+        match self {
+            Self::Backend => true,
+            Self::User(user_id) => thread.admits(user_id),
+        }
+    }
+}
+
+impl From<UserId> for Reader {
+    fn from(user_id: UserId) -> Self {
+        Self::User(user_id)
+    }
+}
 
 /// A question. Every answer is read in one transaction, which also checks that the user may, where
 /// a user asks.
@@ -24,7 +52,7 @@ pub enum Read {
     /// Messages below a place. Answered by [`Content::History`].
     History {
         /// Who asks.
-        user_id: UserId,
+        reader: Reader,
         /// The thread.
         thread_id: ThreadId,
         /// Messages below this place are wanted.
@@ -57,6 +85,13 @@ pub enum Read {
         since: Since,
         /// The last change wanted; `None`: the head.
         to_revision: Option<Revision>,
+    },
+    /// Everybody who ever took part in a thread. Answered by [`Content::Participants`].
+    Participants {
+        /// Who asks.
+        reader: Reader,
+        /// The thread.
+        thread_id: ThreadId,
     },
     /// How a thread shows in a list. Answered by [`Content::Summary`].
     Summary {
@@ -93,6 +128,8 @@ pub enum Content {
     Overview(ThreadSummary, Vec<UserId>),
     /// Changes, and who takes part in the thread now.
     Page(Page, Vec<UserId>),
+    /// Everybody who ever took part.
+    Participants(Vec<Participant>),
     /// The reader cannot continue; the newest window, and who takes part in the thread now.
     Reset(Reset, Vec<UserId>),
     /// A thread in a list.

@@ -36,42 +36,47 @@ pub struct Gateway {
 
 impl Gateway {
     pub async fn start() -> Self {
+        Self::set(|_| {}).await
+    }
+
+    /// Starts one for which a test chooses more than the usual.
+    pub async fn set(choose: impl FnOnce(&mut Settings)) -> Self {
         let epoch = "e1".parse().unwrap();
         let store = SqliteStore::memory(&epoch).unwrap();
-        Self::with(store, epoch, None).await
+        Self::with(store, epoch, choose).await
     }
 
     pub async fn on_postgres(url: &str, tables: &Tables) -> Self {
         let connector = Connector::new(url, None).unwrap();
         let store = PostgresStore::open(connector, tables, 4).await.unwrap();
         let epoch = store.epoch().clone();
-        Self::with(store, epoch, None).await
+        Self::with(store, epoch, |_| {}).await
     }
 
     pub async fn on_file(path: &Path) -> Self {
         let store = SqliteStore::open(path, &uuid::Uuid::now_v7().into()).unwrap();
         let epoch = store.epoch().clone();
-        Self::with(store, epoch, None).await
+        Self::with(store, epoch, |_| {}).await
     }
 
     pub async fn serving(folder: &Path) -> Self {
-        let epoch = "e1".parse().unwrap();
-        let store = SqliteStore::memory(&epoch).unwrap();
-        Self::with(store, epoch, Some(folder.to_path_buf())).await
+        let folder = folder.to_path_buf();
+        Self::set(|settings| settings.serve_dir = Some(folder)).await
     }
 
-    async fn with<S: Store>(store: S, epoch: Epoch, serve_dir: Option<std::path::PathBuf>) -> Self {
+    async fn with<S: Store>(store: S, epoch: Epoch, choose: impl FnOnce(&mut Settings)) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let seed = uuid::Uuid::now_v7().as_u64_pair().1;
         let mut config = Config::new(epoch, seed);
         config.dev_pairs = true;
-        let settings = Settings {
+        let mut settings = Settings {
             config,
             access: Access::dev(),
             tokens: Tokens::new().with_dev().with_secret("secret"),
-            serve_dir,
+            serve_dir: None,
         };
+        choose(&mut settings);
         let (stop, stopped) = oneshot::channel();
         let stopped = async {
             let _ = stopped.await;
@@ -164,7 +169,7 @@ impl Client {
     }
 
     /// Returns the next message, or the close code.
-    async fn next(&mut self) -> Result<String, u16> {
+    pub async fn next(&mut self) -> Result<String, u16> {
         loop {
             let message = tokio::time::timeout(PATIENCE, self.socket.next()).await;
             match message.expect("an answer in time") {

@@ -377,6 +377,13 @@ impl Truth {
                     Expected::Refused(ErrorCode::NotFound)
                 }
             }
+            Command::Admit { thread_id, .. } => {
+                if self.threads.contains_key(thread_id) {
+                    Expected::Done
+                } else {
+                    Expected::Refused(ErrorCode::NotFound)
+                }
+            }
             Command::Remove { thread_id, user_id } => {
                 let thread = self.threads.get(thread_id);
                 if thread.is_some_and(|one| one.stays.contains_key(user_id)) {

@@ -157,7 +157,8 @@ fn reference(command: &Command) -> ErrorRef {
             (ClientFrameType::Send, Some(*client_msg_id))
         }
         Command::Cancel { client_msg_id, .. } => (ClientFrameType::Cancel, Some(*client_msg_id)),
-        Command::Create { .. }
+        Command::Admit { .. }
+        | Command::Create { .. }
         | Command::Edit { .. }
         | Command::Remove { .. }
         | Command::Tombstone { .. } => (ClientFrameType::Unknown, None),

@@ -5,6 +5,7 @@ mod reads;
 mod telling;
 #[cfg(test)]
 mod tests;
+mod verified;
 mod watching;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -115,13 +116,7 @@ impl Gateway {
             Input::Opened { session } => self.opened(now, session),
             Input::Read { read, result } => self.read_done(now, read, result, effects),
             Input::Tick => self.tick(now, effects),
-            Input::Verified { session, result } => {
-                let mut steps = Vec::new();
-                if let Some(one) = self.touch(session) {
-                    one.0.verified(now, one.1, result, &mut steps);
-                }
-                self.steps(now, session, steps, effects);
-            }
+            Input::Verified { session, result } => self.verified(now, session, result, effects),
         }
         self.settle(now, effects);
     }

@@ -38,6 +38,8 @@ struct World {
     fail_reads: bool,
     /// How often the gateway looked for what others wrote.
     looks: u32,
+    /// Tokens are looked at only when this is lifted.
+    hold_verify: bool,
     held: Vec<Effect>,
 }
 
@@ -73,6 +75,7 @@ impl World {
             hold_commits: false,
             fail_reads: false,
             looks: 0,
+            hold_verify: false,
             held: Vec::new(),
         }
     }
@@ -114,6 +117,7 @@ impl World {
                     let input = Input::Read { read, result };
                     self.gateway.handle(self.now, input, &mut self.effects);
                 }
+                effect @ Effect::Verify { .. } if self.hold_verify => self.held.push(effect),
                 Effect::Verify { session, token } => {
                     let user_id = dev_user(&token).ok_or(Refusal::Invalid);
                     let expires_at = UnixMillis::try_from(2_000_000).ok();
@@ -150,6 +154,7 @@ impl World {
     fn release(&mut self) {
         self.hold_reads = false;
         self.hold_commits = false;
+        self.hold_verify = false;
         self.effects.append(&mut self.held);
         self.run();
     }
@@ -466,6 +471,76 @@ fn an_expired_token_ends_the_session_and_a_newer_one_keeps_it() {
         world.pass(60_000);
     }
     assert_eq!(world.closed.get(&ALICE), Some(&CloseCode::TokenExpired));
+}
+
+/// Somebody has looked at a token of this user.
+fn verified(session: SessionKey, user: &str, expires_at: u64) -> Input {
+    let identity = Identity {
+        user_id: user.parse().unwrap(),
+        expires_at: UnixMillis::try_from(expires_at).ok(),
+    };
+    let result = Ok(identity);
+    Input::Verified { session, result }
+}
+
+fn unavailable(session: SessionKey) -> Input {
+    let result = Err(Refusal::Unavailable);
+    Input::Verified { session, result }
+}
+
+#[test]
+fn an_older_token_that_is_verified_last_does_not_shorten_the_session() {
+    let mut world = World::pair();
+    world.input(verified(ALICE, "alice", 3_000_000));
+    world.input(verified(ALICE, "alice", 1_500_000));
+    assert_eq!(
+        kinds(&world.taken(ALICE)),
+        ["authenticated", "authenticated"]
+    );
+    let expiry = 2_000_000 + 30_000;
+    while world.now.monotonic.0 < expiry {
+        assert_eq!(world.closed.get(&ALICE), None);
+        world.says(ALICE, r#"{"type":"pong"}"#);
+        world.pass(60_000);
+    }
+    assert_eq!(world.closed.get(&ALICE), Some(&CloseCode::TokenExpired));
+}
+
+#[test]
+fn a_token_that_cannot_be_checked_now_is_asked_for_again_and_never_called_bad() {
+    let mut world = World::pair();
+    world.input(unavailable(ALICE));
+    let frames = world.taken(ALICE);
+    assert!(
+        matches!(&frames[..], [ServerFrame::Error(error)]
+            if error.code == ErrorCode::Busy && error.retry_after_ms.is_some()
+                && error.reference.as_ref().is_some_and(|one|
+                    one.frame_type == rejoinder_protocol::ClientFrameType::Auth)),
+        "{frames:?}"
+    );
+    world.says(ALICE, r#"{"type":"ping"}"#);
+    assert_eq!(kinds(&world.taken(ALICE)), ["pong"]);
+    assert_eq!(world.closed.get(&ALICE), None);
+
+    let carol = SessionKey(3);
+    world.hold_verify = true;
+    world.join(carol, "carol");
+    assert!(!world.gateway.may_read(carol), "nothing is read meanwhile");
+    world.input(unavailable(carol));
+    assert_eq!(world.closed.get(&carol), Some(&CloseCode::Internal));
+    let frames = world.taken(carol);
+    assert!(
+        matches!(&frames[..], [ServerFrame::Goodbye(goodbye)]
+            if goodbye.code == 4005 && goodbye.retry_after_ms >= Some(5_000)),
+        "{frames:?}"
+    );
+
+    let dave = SessionKey(4);
+    world.join(dave, "dave");
+    world.pass(5_000);
+    assert_eq!(world.closed.get(&dave), Some(&CloseCode::HelloTimeout));
+    world.input(verified(dave, "dave", 3_000_000));
+    assert_eq!(kinds(&world.taken(dave)), ["goodbye"], "it came too late");
 }
 
 #[test]

@@ -10,9 +10,9 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use rejoinder_protocol::{
-    Authenticated, CloseCode, ErrorCode, ErrorFrame, ErrorRef, Goodbye, HELLO_TIMEOUT_MS,
-    Heartbeat, IDLE_MS, Limits, PING_INTERVAL_MS, Resume, ServerFrame, ThreadId, Token, UnixMillis,
-    UserId, Welcome, encode,
+    Authenticated, ClientFrameType, CloseCode, ErrorCode, ErrorFrame, ErrorRef, Goodbye,
+    HELLO_TIMEOUT_MS, Heartbeat, IDLE_MS, Limits, PING_INTERVAL_MS, Resume, ServerFrame, ThreadId,
+    Token, UnixMillis, UserId, Welcome, encode,
 };
 
 use super::config::{BUSY_RETRY_MS, DRAIN_MS, QUESTIONS_MAX, TOKEN_LEEWAY_MS};
@@ -120,55 +120,74 @@ impl Session {
         }
     }
 
-    /// Takes the answer to [`Step::Verify`].
+    /// Takes the answer to [`Step::Verify`]: the token is good.
     pub(crate) fn verified(
         &mut self,
         now: Now,
         config: &Config,
-        result: Result<Identity, Refusal>,
+        identity: Identity,
         steps: &mut Vec<Step>,
     ) {
         if self.is_closed() {
             return;
         }
-        let identity = match result {
-            Ok(identity) => identity,
-            Err(Refusal::Expired) => {
-                return self.close(now.monotonic, CloseCode::TokenExpired, None);
-            }
-            Err(Refusal::Invalid) => {
-                return self.close(now.monotonic, CloseCode::TokenInvalid, None);
-            }
-        };
-        if self
-            .user_id
-            .as_ref()
-            .is_some_and(|known| *known != identity.user_id)
-        {
+        let Identity {
+            user_id,
+            expires_at,
+        } = identity;
+        if self.user_id.as_ref().is_some_and(|known| *known != user_id) {
             return self.close(now.monotonic, CloseCode::WrongUser, None);
         }
-        let first = self.user_id.replace(identity.user_id.clone()).is_none();
-        let ready = Phase::Ready {
-            expires_at: identity.expires_at.map(|at| deadline(now, at)),
-        };
-        let before = std::mem::replace(&mut self.phase, ready);
-        if first {
-            self.welcome(now, config, identity.user_id, steps);
-        } else {
-            // A token without an end is told as a day; the client comes with a newer one then.
-            let day = now.wall.get().saturating_add(24 * 3600 * 1000);
-            let expires_at = identity.expires_at.or(UnixMillis::try_from(day).ok());
-            let expires_at = expires_at.unwrap_or(now.wall);
-            self.reply(
-                now.monotonic,
-                &ServerFrame::Authenticated(Authenticated { expires_at }),
-            );
-        }
-        if let Phase::Verifying { resume, .. } = before {
-            for Resume { thread_id, since } in resume {
-                self.subscribe(now.monotonic, thread_id, since, steps);
+        let until = expires_at.map(|at| deadline(now, at));
+        let ready = Phase::Ready { expires_at: until };
+        match std::mem::replace(&mut self.phase, ready) {
+            Phase::Ready { expires_at: before } => {
+                // Two tokens may be verified at once, and the older one last: what the newer one
+                // gave stays. No end is later than any end.
+                let later = before.zip(until).map(|(before, until)| before.max(until));
+                self.phase = Phase::Ready { expires_at: later };
+                self.authenticated(now, expires_at);
             }
+            Phase::Verifying { resume, .. } => {
+                self.user_id = Some(user_id.clone());
+                self.welcome(now, config, user_id, steps);
+                for Resume { thread_id, since } in resume {
+                    self.subscribe(now.monotonic, thread_id, since, steps);
+                }
+            }
+            // Nothing was asked.
+            unasked @ (Phase::Greeting { .. } | Phase::Closed(_)) => self.phase = unasked,
         }
+    }
+
+    /// Takes the answer to [`Step::Verify`]: the token is not good, or nobody can say.
+    pub(crate) fn not_verified(&mut self, now: Millis, refusal: Refusal, retry_after_ms: u64) {
+        match refusal {
+            Refusal::Expired => self.close(now, CloseCode::TokenExpired, None),
+            Refusal::Invalid => self.close(now, CloseCode::TokenInvalid, None),
+            Refusal::Unavailable if matches!(self.phase, Phase::Ready { .. }) => {
+                // The token before it still counts; the client asks again.
+                let reference = ErrorRef {
+                    frame_type: ClientFrameType::Auth,
+                    thread_id: None,
+                    client_msg_id: None,
+                };
+                self.refuse(now, Some(reference), ErrorCode::Busy);
+            }
+            // Not a code that costs the token: it may be good.
+            Refusal::Unavailable => self.close(now, CloseCode::Internal, Some(retry_after_ms)),
+        }
+    }
+
+    fn authenticated(&mut self, now: Now, expires_at: Option<UnixMillis>) {
+        // A token without an end is told as a day; the client comes with a newer one then.
+        let day = now.wall.get().saturating_add(24 * 3600 * 1000);
+        let expires_at = expires_at.or(UnixMillis::try_from(day).ok());
+        let expires_at = expires_at.unwrap_or(now.wall);
+        self.reply(
+            now.monotonic,
+            &ServerFrame::Authenticated(Authenticated { expires_at }),
+        );
     }
 
     fn welcome(&mut self, now: Now, config: &Config, user_id: UserId, steps: &mut Vec<Step>) {

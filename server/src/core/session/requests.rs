@@ -254,7 +254,7 @@ pub(crate) fn thread_reference(frame_type: ClientFrameType, thread_id: ThreadId)
 fn history(user_id: UserId, request: HistoryRequest) -> Step {
     let reference = thread_reference(ClientFrameType::History, request.thread_id.clone());
     let read = Read::History {
-        user_id,
+        reader: user_id.into(),
         thread_id: request.thread_id,
         before: request.before_sequence_number,
         limit: request.limit,

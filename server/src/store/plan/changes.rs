@@ -7,6 +7,10 @@ use rejoinder_protocol::{
 use super::{Planner, ThreadState, Write};
 use crate::store::{Answer, Outcome, SummaryChange};
 
+/// People who ever took part in one thread: each is in the window of every `reset`, which has to fit
+/// into a frame.
+const PARTICIPANTS_MAX: usize = 64;
+
 impl Planner {
     pub(super) fn create(&mut self, thread_id: &ThreadId, pair: &[UserId; 2]) -> Outcome {
         let changes = self.create_rows(thread_id, pair);
@@ -44,6 +48,33 @@ impl Planner {
                 self.put_participant(thread_id, participant)
             })
             .collect()
+    }
+
+    pub(super) fn admit(&mut self, thread_id: &ThreadId, user_id: &UserId) -> Outcome {
+        let Some(thread) = self.known.threads.get(thread_id) else {
+            return Outcome::refused(ErrorCode::NotFound);
+        };
+        let found = thread
+            .participants
+            .iter()
+            .find(|one| one.user_id == *user_id);
+        if found.is_some_and(|one| one.left_at.is_none()) {
+            return Outcome::unchanged(Answer::Done);
+        }
+        if found.is_none() && thread.participants.len() >= PARTICIPANTS_MAX {
+            return Outcome::refused(ErrorCode::Limit);
+        }
+        let read_sequence_number = found.and_then(|one| one.read_sequence_number);
+        let participant = Participant {
+            revision: self.next_revision(thread_id),
+            user_id: user_id.clone(),
+            joined_at: self.now,
+            left_at: None,
+            read_sequence_number,
+        };
+        let change = self.put_participant(thread_id, participant);
+        let publication = self.publication(thread_id, vec![change], SummaryChange::Unknown);
+        Outcome::changed(Answer::Done, publication)
     }
 
     pub(super) fn remove(&mut self, thread_id: &ThreadId, user_id: &UserId) -> Outcome {

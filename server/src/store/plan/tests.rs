@@ -50,3 +50,22 @@ fn a_key_voided_in_a_batch_is_void_in_that_batch() {
     assert_eq!(plan.outcomes[2].answer, Answer::Refused(ErrorCode::Gone));
     assert_eq!(added(&plan), 1);
 }
+
+#[test]
+fn a_thread_holds_so_many_people_that_a_reset_still_fits_into_a_frame() {
+    let thread_id: ThreadId = "t".parse().unwrap();
+    let create = Command::Create {
+        thread_id: thread_id.clone(),
+        participants: ["a".parse().unwrap(), "b".parse().unwrap()],
+    };
+    let admit = |number: usize| Command::Admit {
+        thread_id: thread_id.clone(),
+        user_id: format!("p{number}").parse().unwrap(),
+    };
+    let commands: Vec<_> = std::iter::once(create).chain((0..63).map(admit)).collect();
+    let plan = plan(UnixMillis::default(), Known::default(), &commands);
+    let answers: Vec<_> = plan.outcomes.iter().map(|one| one.answer.clone()).collect();
+    let refused = Answer::Refused(ErrorCode::Limit);
+    assert!(answers[..63].iter().all(|one| *one == Answer::Done));
+    assert_eq!(answers[63], refused);
+}

@@ -73,9 +73,15 @@ impl Reader {
                 None => Content::NotFound,
             },
             Read::History {
-                user_id, thread_id, ..
+                reader, thread_id, ..
             }
-            | Read::Page {
+            | Read::Participants { reader, thread_id } => match asking.thread(thread_id).await? {
+                Some(thread) if reader.may_read(&thread) => {
+                    asking.of_thread(&epoch, read, thread_id, &thread).await?
+                }
+                Some(_) | None => Content::NotFound,
+            },
+            Read::Page {
                 user_id, thread_id, ..
             }
             | Read::Summary { user_id, thread_id } => match asking.thread(thread_id).await? {
@@ -163,6 +169,7 @@ impl Asking<'_> {
                     }
                 }
             }
+            Read::Participants { .. } => Ok(Content::Participants(thread.participants.clone())),
             Read::Changed { .. }
             | Read::Heads { .. }
             | Read::Inbox { .. }

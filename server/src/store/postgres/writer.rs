@@ -95,10 +95,16 @@ impl Writer {
                 {
                     Some(ErrorCode::Invalid)
                 }
+                Command::Admit { user_id, .. }
+                    if thread && !self.statements.fits_user(user_id.as_str()) =>
+                {
+                    Some(ErrorCode::Invalid)
+                }
                 Command::Send(new) if !self.statements.fits_user(new.sender_id.as_str()) => {
                     Some(ErrorCode::NotFound)
                 }
-                Command::Cancel { .. }
+                Command::Admit { .. }
+                | Command::Cancel { .. }
                 | Command::Create { .. }
                 | Command::Edit { .. }
                 | Command::Remove { .. }

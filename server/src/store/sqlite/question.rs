@@ -35,9 +35,17 @@ pub(super) fn answer(connection: &Connection, read: &Read) -> rusqlite::Result<R
             None => Content::NotFound,
         },
         Read::History {
-            user_id, thread_id, ..
+            reader, thread_id, ..
         }
-        | Read::Page {
+        | Read::Participants { reader, thread_id } => {
+            match rows::thread(&transaction, thread_id)? {
+                Some(thread) if reader.may_read(&thread) => {
+                    of_thread(&transaction, &epoch, read, thread_id, &thread)?
+                }
+                Some(_) | None => Content::NotFound,
+            }
+        }
+        Read::Page {
             user_id, thread_id, ..
         }
         | Read::Summary { user_id, thread_id } => match rows::thread(&transaction, thread_id)? {
@@ -82,6 +90,7 @@ fn of_thread(
                 }
             }
         }
+        Read::Participants { .. } => Ok(Content::Participants(thread.participants.clone())),
         Read::Changed { .. }
         | Read::Heads { .. }
         | Read::Inbox { .. }

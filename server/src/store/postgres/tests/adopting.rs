@@ -10,7 +10,7 @@ use crate::store::contract::ack;
 use crate::store::postgres::{
     OpenError, ParticipantsTable, PostgresStore, Renamed, migrate, print,
 };
-use crate::store::{Command, Content, Locked, NewMessage, Read, Store};
+use crate::store::{Command, Content, Locked, NewMessage, Read, Reader, Store};
 
 const A: &str = "aaaaaaaa-0000-4000-8000-000000000001";
 const B: &str = "bbbbbbbb-0000-4000-8000-000000000002";
@@ -63,7 +63,7 @@ fn message(thread_id: &str, sender: &str, number: u128) -> Command {
 
 async fn history(store: &PostgresStore, reader: &str, thread_id: &str) -> Vec<String> {
     let read = Read::History {
-        user_id: reader.parse().unwrap(),
+        reader: Reader::User(reader.parse().unwrap()),
         thread_id: thread_id.parse().unwrap(),
         before: SequenceNumber::try_from(1_000_000).unwrap(),
         limit: 200,
