@@ -140,11 +140,11 @@ impl Session {
                 return self.close(now.monotonic, CloseCode::TokenInvalid, None);
             }
         };
-        if self
-            .user_id
-            .as_ref()
-            .is_some_and(|known| *known != identity.user_id)
-        {
+        let is_other = |known: &UserId| *known != identity.user_id;
+        #[cfg(feature = "mutants")]
+        let is_other =
+            |known: &UserId| is_other(known) && !rejoinder_mutants::planted!(SessionChangesUser);
+        if self.user_id.as_ref().is_some_and(is_other) {
             return self.close(now.monotonic, CloseCode::WrongUser, None);
         }
         let first = self.user_id.replace(identity.user_id.clone()).is_none();
@@ -153,7 +153,7 @@ impl Session {
         };
         let before = std::mem::replace(&mut self.phase, ready);
         if first {
-            self.welcome(now, config, identity.user_id, steps);
+            self.welcome(now, config, identity, steps);
         } else {
             // A token without an end is told as a day; the client comes with a newer one then.
             let day = now.wall.get().saturating_add(24 * 3600 * 1000);
@@ -171,7 +171,8 @@ impl Session {
         }
     }
 
-    fn welcome(&mut self, now: Now, config: &Config, user_id: UserId, steps: &mut Vec<Step>) {
+    fn welcome(&mut self, now: Now, config: &Config, identity: Identity, steps: &mut Vec<Step>) {
+        let user_id = identity.user_id;
         let Some(session_id) = self.name.clone() else {
             return self.close(now.monotonic, CloseCode::Internal, None);
         };
@@ -180,6 +181,7 @@ impl Session {
             session_id,
             epoch: config.epoch.clone(),
             server_time: now.wall,
+            token_expires_at: identity.expires_at,
             heartbeat: Heartbeat {
                 interval_ms: PING_INTERVAL_MS,
                 idle_ms: IDLE_MS,
@@ -335,6 +337,10 @@ impl Session {
 
 /// Returns when a token that expires at a wall time stops counting.
 fn deadline(now: Now, expires_at: UnixMillis) -> Millis {
+    #[cfg(feature = "mutants")]
+    if rejoinder_mutants::planted!(TokenNeverExpires) {
+        return now.monotonic.after(1_000_000_000);
+    }
     let left = expires_at.get().saturating_add(TOKEN_LEEWAY_MS);
     now.monotonic.after(left.saturating_sub(now.wall.get()))
 }
