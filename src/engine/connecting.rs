@@ -231,7 +231,7 @@ impl Engine {
         if rejoinder_mutants::planted!(RetryAfterIgnored) {
             self.connection.retry_after_ms = None;
         }
-        self.connection.close_code = Some(goodbye.code);
+        self.connection.goodbye_code = Some(goodbye.code);
     }
 
     pub(super) fn handle_closed(&mut self, attempt: Attempt, code: u16) {
@@ -239,7 +239,10 @@ impl Engine {
             return;
         }
         // A proxy may swallow the close frame, but not the `goodbye` before it.
-        let told = self.connection.close_code.filter(|_| code == NO_CLOSE_CODE);
+        let told = self
+            .connection
+            .goodbye_code
+            .filter(|_| code == NO_CLOSE_CODE);
         self.lost(told.unwrap_or(code));
     }
 

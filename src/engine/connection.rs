@@ -74,6 +74,8 @@ pub(crate) struct Connection {
     pub(crate) hurried_at: Option<Millis>,
     /// What `goodbye` asked for.
     pub(crate) retry_after_ms: Option<u64>,
+    /// Which code it announced. A later attempt that fails without one must not be given this.
+    pub(crate) goodbye_code: Option<u16>,
     hinted_at: Option<Millis>,
     pub(crate) reason: Option<Reason>,
     pub(crate) close_code: Option<u16>,
@@ -89,6 +91,7 @@ impl Connection {
             token_was_refused: false,
             hurried_at: None,
             retry_after_ms: None,
+            goodbye_code: None,
             hinted_at: None,
             reason: None,
             close_code: None,
@@ -99,6 +102,7 @@ impl Connection {
     pub(crate) fn begin_attempt(&mut self) -> Attempt {
         self.last_attempt.0 += 1;
         self.retry_after_ms = None;
+        self.goodbye_code = None;
         self.last_attempt
     }
 

@@ -146,6 +146,27 @@ fn a_refused_token_is_asked_anew_once() {
 }
 
 #[test]
+fn a_network_that_fails_after_a_refusal_is_no_second_refusal() {
+    let mut alice = Script::live(0);
+    alice.close(4101);
+    alice.browser.pass(100);
+    for _ in 0..3 {
+        let Some(Output::Open(attempt)) = alice.browser.outputs.pop_front() else {
+            panic!("it is tried again");
+        };
+        alice.browser.feed(Input::SocketClosed {
+            attempt,
+            code: 1006,
+        });
+        let notice = alice.browser.screen.connection.clone().unwrap();
+        let shown = (notice.state, notice.reason, notice.close_code);
+        let expected = (ConnectionState::Waiting, Some(Reason::Unreachable), None);
+        assert_eq!(shown, expected);
+        alice.wait_for_attempt();
+    }
+}
+
+#[test]
 fn a_gateway_that_welcomes_and_then_refuses_is_not_rushed() {
     let mut alice = Script::live(0);
     let mut waits = Vec::new();
