@@ -96,10 +96,11 @@ pub fn transmitted(world: &mut World, page: usize, link: Option<usize>, frame: &
         return world.fail(Invariant::NothingToStrangers, || detail);
     }
     let session = link.map(|link| world.links[link].session);
-    let known = session
+    // A token that was given later may be refused; what the gateway reads, `tokens::arrived` judges.
+    let welcomed = session
         .and_then(|session| world.wire.sessions.get(&session))
-        .and_then(|session| session.user_id.clone());
-    if known.is_some_and(|known| known != user_id) {
+        .and_then(|session| session.welcomed.clone());
+    if welcomed.is_some_and(|welcomed| welcomed != user_id) {
         let detail = format!("page {page} of {user_id} sends {key} to somebody else's session");
         return world.fail(Invariant::NothingToStrangers, || detail);
     }
