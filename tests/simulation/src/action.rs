@@ -93,6 +93,8 @@ pub enum Action {
     Disconnect { tab: TabNo },
     /// The user logs out.
     Logout { tab: TabNo },
+    /// Another user takes over the page, or gives it back. Nobody logs out.
+    SwitchUser { tab: TabNo },
 
     /// The backend edits a message for its sender.
     Edit { thread: ThreadNo, which: u32 },
@@ -175,6 +177,12 @@ pub enum Action {
     SlowToken { tab: TabNo, ms: u64 },
     /// The application brings another user's token, and does not know it.
     WrongToken { tab: TabNo, ms: u64 },
+    /// The application brings another user's token, which says so.
+    OthersToken { tab: TabNo, ms: u64 },
+    /// The application's token function never answers.
+    HangingToken { tab: TabNo, ms: u64 },
+    /// The application brings the token that it brought last, whether it has ended or not.
+    SameToken { tab: TabNo, ms: u64 },
 
     /// The gateway is killed, and started again later.
     Kill { down_ms: u64 },
@@ -182,6 +190,8 @@ pub enum Action {
     KillAfter { effects: u32, down_ms: u64 },
     /// The gateway is stopped properly, and started again later.
     Drain { down_ms: u64 },
+    /// The gateway knows no key that tokens are signed with.
+    RefuseTokens { ms: u64 },
     /// The gateway's process stands still.
     Pause { ms: u64 },
     /// The database is restored from a backup that lacks the newest batches.
@@ -235,6 +245,7 @@ impl Action {
             Self::Connect { .. } => "connect",
             Self::Disconnect { .. } => "disconnect",
             Self::Logout { .. } => "log out",
+            Self::SwitchUser { .. } => "switch user",
             Self::Edit { .. } => "edit",
             Self::Delete { .. } => "delete",
             Self::Remove { .. } => "remove a participant",
@@ -282,6 +293,10 @@ impl Action {
             Self::NoToken { .. } => "no token",
             Self::SlowToken { .. } => "slow token",
             Self::WrongToken { .. } => "another user's token",
+            Self::OthersToken { .. } => "another user's token, readable",
+            Self::HangingToken { .. } => "hanging token",
+            Self::SameToken { .. } => "same token again",
+            Self::RefuseTokens { .. } => "tokens refused",
             Self::Kill { .. } => "gateway killed",
             Self::KillAfter { .. } => "gateway killed after an effect",
             Self::Drain { .. } => "gateway drained",

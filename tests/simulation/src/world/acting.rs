@@ -58,6 +58,7 @@ impl World {
             Action::Connect { tab } => self.ask(*tab, AppInput::Connect),
             Action::Disconnect { tab } => self.ask(*tab, AppInput::Disconnect),
             Action::Logout { tab } => self.ask(*tab, AppInput::Logout),
+            Action::SwitchUser { tab } => self.switch_user(*tab),
             Action::Tell { tab, hint } => self.act_tell(*tab, *hint),
             Action::Edit { thread, which } => self.act_on_message(*thread, *which, false),
             Action::Delete { thread, which } => self.act_on_message(*thread, *which, true),

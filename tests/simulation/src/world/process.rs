@@ -4,8 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use fastrand::Rng;
 use rejoinder_gateway::core::{
-    Batch, Config, Effect, Gateway, Identity, Input, Millis, NextBatch, Now, ReadDone, ReadId,
-    Refusal, SessionKey, dev_user,
+    Batch, Config, Effect, Gateway, Input, Millis, NextBatch, Now, ReadDone, ReadId, SessionKey,
 };
 use rejoinder_gateway::store::Read;
 use rejoinder_protocol::UnixMillis;
@@ -82,7 +81,7 @@ impl World {
         self.process.as_mut().filter(|one| one.number == number)
     }
 
-    fn gateway_now(&self) -> Now {
+    pub(super) fn gateway_now(&self) -> Now {
         let skew = self.process.as_ref().map_or(0, |process| process.skew_ms);
         Now {
             monotonic: Millis(self.now),
@@ -189,6 +188,15 @@ impl World {
         if let Input::Closed { session } = &input {
             process.links.remove(session);
         }
+        if let Input::Verified { session, result } = &input {
+            let wall = now.wall.get();
+            let ends_at = |at: UnixMillis| (at.get() + self.now).saturating_sub(wall);
+            if let Ok(identity) = result {
+                let ends_at = identity.expires_at.map(ends_at);
+                let user_id = identity.user_id.clone();
+                self.wire.verified(*session, user_id, self.now, ends_at);
+            }
+        }
         let mut effects = Vec::new();
         process.gateway.handle(now, input, &mut effects);
         self.do_effects(number, effects);
@@ -253,15 +261,7 @@ impl World {
                 self.queue.push(at, Event::Read(number, read, question));
             }
             Effect::Verify { session, token } => {
-                let user_id = dev_user(&token).ok_or(Refusal::Invalid);
-                let wall = self.gateway_now().wall.get();
-                let life = self.setting.token_ms;
-                let expires_at = life.and_then(|ms| UnixMillis::try_from(wall + ms).ok());
-                let result = user_id.map(|user_id| Identity {
-                    user_id,
-                    expires_at,
-                });
-                self.wire.verified(session, self.now, life);
+                let result = self.verify(&token);
                 self.queue.push(
                     self.now,
                     Event::Gateway(number, Input::Verified { session, result }),
