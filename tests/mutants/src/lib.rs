@@ -58,10 +58,8 @@ mutants! {
     OverflowDropsSilently,
     /// A commit of unknown fate is forgotten: nobody looks again.
     UnknownFateForgotten,
-    /// What a lock of somebody else held up goes behind all that came later.
-    SkippedGoLast,
-    /// What others write is looked at only when it is polled.
-    HintIgnored,
+    /// A thread whose lock was waited for gets no second turn.
+    PatientTurnLost,
     /// What others write is looked at only when somebody says so.
     PollForgotten,
     /// Whoever left a thread still takes part in it.

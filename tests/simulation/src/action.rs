@@ -204,6 +204,23 @@ pub enum Action {
     ReadsFail { reads: u32 },
     /// The store is slow.
     SlowStore { each_ms: u64, ms: u64 },
+
+    /// Others store messages, past the gateway.
+    OthersSend { thread: ThreadNo, count: u32 },
+    /// Others edit or delete a message, past the gateway.
+    OthersChange {
+        thread: ThreadNo,
+        which: u32,
+        is_deleted: bool,
+    },
+    /// Others remove a participant, past the gateway.
+    OthersRemove { thread: ThreadNo, who: u32 },
+    /// The gateway is told nothing of what others write, and knows it.
+    Deafen { ms: u64 },
+    /// The gateway is not told of the next changes of others, and does not know it.
+    LoseNews { changes: u32 },
+    /// A transaction of others holds a thread.
+    Hold { thread: ThreadNo, ms: u64 },
 }
 
 impl Action {
@@ -307,6 +324,12 @@ impl Action {
             Self::StoreUnknown { is_stored: false } => "commit unknown, not stored",
             Self::ReadsFail { .. } => "reads fail",
             Self::SlowStore { .. } => "slow store",
+            Self::OthersSend { .. } => "others send",
+            Self::OthersChange { .. } => "others edit or delete",
+            Self::OthersRemove { .. } => "others remove a participant",
+            Self::Deafen { .. } => "news of others end",
+            Self::LoseNews { .. } => "news of others are lost",
+            Self::Hold { .. } => "a thread is locked by others",
         }
     }
 }

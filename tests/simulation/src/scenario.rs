@@ -23,6 +23,7 @@ impl Scenario {
             store_ms: 1,
             token_ms: None,
             is_token_text: false,
+            others_write: false,
             gateway_skew_ms: 0,
         };
         let schedule = Schedule {

@@ -50,6 +50,9 @@ pub struct Setting {
     /// Applications connect with a text: the same token at each attempt, until they connect anew.
     #[serde(default)]
     pub is_token_text: bool,
+    /// Others write into the database, too.
+    #[serde(default)]
+    pub others_write: bool,
     /// How far the gateway's wall clock is off, in milliseconds.
     pub gateway_skew_ms: i64,
 }

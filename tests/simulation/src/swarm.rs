@@ -2,6 +2,7 @@
 //! which everything goes wrong at once rarely gets far enough for anything interesting.
 
 mod identity;
+mod others;
 
 use fastrand::Rng;
 
@@ -28,6 +29,7 @@ pub fn schedule(seed: u64) -> Schedule {
         swarm.trouble();
     }
     identity::add(seed, end, &mut setting, &mut steps);
+    others::add(seed, end, &mut setting, &mut steps);
     steps.sort_by_key(|step| step.at);
     Schedule {
         seed,
@@ -52,6 +54,7 @@ fn setting(rng: &mut Rng) -> Setting {
         storage_ms: pick(rng, &[1, 1, 5, 5, 60, 400]),
         store_ms: pick(rng, &[1, 1, 5, 50]),
         is_token_text: false,
+        others_write: false,
         token_ms: (rng.u8(0..6) == 0).then(|| rng.u64(5_000..60_000)),
         gateway_skew_ms: if rng.bool() {
             0

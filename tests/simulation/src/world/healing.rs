@@ -24,6 +24,7 @@ impl World {
         self.records.unknown.clear();
         self.records.failing_reads = 0;
         self.slow_store = Slow::default();
+        self.heal_others();
         self.setting.token_ms = None;
         self.tokens_refused_until = 0;
         if let Some(process) = self.process.as_mut() {

@@ -9,6 +9,7 @@ pub mod disk;
 mod healing;
 mod jobs;
 pub mod network;
+mod others;
 pub mod page;
 pub mod process;
 mod queue;
@@ -36,6 +37,7 @@ use crate::truth::{Key, Truth, Wrong};
 
 use disk::Disk;
 use network::{Link, Surroundings};
+use others::Others;
 use page::Page;
 use process::Process;
 use queue::{Event, Queue};
@@ -163,6 +165,7 @@ pub struct World {
     starts_at: Option<u64>,
     keys: u64,
     /// The gateway's store is slow.
+    others: Others,
     slow_store: Slow,
     /// The gateway refuses every token.
     tokens_refused_until: u64,
@@ -223,6 +226,7 @@ impl World {
             starts_at: None,
             keys: 0,
             slow_store: Slow::default(),
+            others: Others::default(),
             tokens_refused_until: 0,
             gateway_troubled_until: 0,
             minted: 0,
@@ -277,7 +281,8 @@ impl World {
                 }
             }
             Event::Tick(process) => self.tick(process),
-            Event::Commit(process, next) => self.run_commit(process, next),
+            Event::Commit(process, next, since) => self.run_commit(process, next, since),
+            Event::Hear => self.hear(),
             Event::Read(process, read, question) => self.run_read(process, read, &question),
             Event::Gateway(process, input) => self.tell_gateway(process, input),
             Event::Resume(process) => self.resume_process(process),

@@ -6,7 +6,7 @@ use fastrand::Rng;
 use rejoinder_gateway::core::{
     Batch, Config, Effect, Gateway, Input, Millis, NextBatch, Now, ReadDone, ReadId, SessionKey,
 };
-use rejoinder_gateway::store::Read;
+use rejoinder_gateway::store::{Command, Locked, Read};
 use rejoinder_protocol::UnixMillis;
 
 use super::queue::Event;
@@ -16,6 +16,11 @@ use crate::truth::Truth;
 
 /// A gateway that was killed is started again after so long, in virtual milliseconds.
 const RESTART_MS: u64 = 300;
+
+/// A lock that somebody else holds is waited for so long, in virtual milliseconds …
+const LOCK_TIMEOUT_MS: u64 = 2_000;
+/// … and looked at so often.
+const LOCK_POLL_MS: u64 = 20;
 
 /// A running gateway.
 #[derive(Debug)]
@@ -59,6 +64,7 @@ impl World {
         let mut rng = stream(self.seed, "process", number);
         let mut config = Config::new(self.records.epoch().clone(), rng.u64(..));
         config.dev_pairs = true;
+        config.others_write = self.setting.others_write;
         let skew = self.setting.gateway_skew_ms;
         self.process = Some(Process {
             number,
@@ -74,6 +80,7 @@ impl World {
             rng,
         });
         self.trace.note(|| format!("gateway {number} starts"));
+        self.hear();
     }
 
     /// Returns a process, if it is still there.
@@ -249,7 +256,7 @@ impl World {
                     .note(|| format!("the backend is answered {answer:?}"));
             }
             Effect::Commit(next) => {
-                self.queue.push(at, Event::Commit(number, next));
+                self.queue.push(at, Event::Commit(number, next, at));
             }
             Effect::Flush { session } => {
                 if let Some(link) = process.links.get(&session) {
@@ -271,7 +278,7 @@ impl World {
     }
 
     /// Runs a batch. A process that was killed meanwhile may or may not have come so far.
-    pub(super) fn run_commit(&mut self, number: u64, next: NextBatch) {
+    pub(super) fn run_commit(&mut self, number: u64, next: NextBatch, since: u64) {
         let NextBatch {
             batch,
             commands,
@@ -282,8 +289,21 @@ impl World {
         if !is_alive && is_over {
             return;
         }
+        let held = |one: &Command| self.records.is_held(one.thread_id(), self.now);
+        if locked == Locked::Wait && commands.iter().any(held) {
+            self.coverage.see("state", "a lock of others waited for");
+            if self.now < since + LOCK_TIMEOUT_MS {
+                let next = NextBatch {
+                    batch,
+                    commands,
+                    locked,
+                };
+                let again = Event::Commit(number, next, since);
+                return self.queue.push(self.now + LOCK_POLL_MS, again);
+            }
+        }
         let wall = self.gateway_now().wall;
-        let (result, stored) = self.records.apply(wall, &commands, locked);
+        let (result, stored) = self.records.apply(self.now, wall, &commands, locked);
         self.trace.note(|| format!("commit {commands:?}"));
         if let Some((commands, applied)) = &stored {
             let truth = self.truths.entry(applied.epoch.clone()).or_default();
