@@ -79,6 +79,13 @@ impl Scenario {
         self
     }
 
+    /// Others write into the database, too.
+    #[must_use]
+    pub fn others_write(mut self) -> Self {
+        self.schedule.setting.others_write = true;
+        self
+    }
+
     /// Returns the day as a schedule.
     #[must_use]
     pub fn schedule(&self) -> &Schedule {

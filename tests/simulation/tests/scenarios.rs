@@ -31,6 +31,7 @@ survives_everything! {
     s13_changed_while_offline: day::changed_while_offline(),
     s14_edited_at_once: day::edited_at_once(),
     s15_removed: day::removed(),
+    s15_removed_by_others: day::others::removed_by_others(),
     s16_restored: day::restored(),
     s19_commit_unknown: day::commit_unknown(),
     s20_store_busy: day::store_busy(),
@@ -38,11 +39,13 @@ survives_everything! {
     s30_same_draft_everywhere: day::same_draft_everywhere(),
     s31_much_later: day::much_later(),
     s32_presence_after_a_kill: day::presence_after_a_kill(),
+    s33_side_by_side: day::others::side_by_side(),
+    s34_locked_thread: day::others::locked_thread(),
 }
 
 /// A day that does not come to what it is about proves nothing.
 #[test]
-fn days_about_tokens_come_to_what_they_are_about() {
+fn days_come_to_what_they_are_about() {
     for (scenario, group, name) in [
         (day::identity::replaced_token(), "frame", "authenticated"),
         (day::identity::text_that_ends(), "state", "auth required"),
@@ -56,6 +59,21 @@ fn days_about_tokens_come_to_what_they_are_about() {
             day::identity::switch_behind_the_page(),
             "state",
             "wrong user",
+        ),
+        (
+            day::others::side_by_side(),
+            "state",
+            "a change of others lost",
+        ),
+        (
+            day::others::side_by_side(),
+            "state",
+            "a change of others untold",
+        ),
+        (
+            day::others::locked_thread(),
+            "state",
+            "a lock of others waited for",
         ),
     ] {
         let reached = run(scenario.schedule(), false).coverage;
