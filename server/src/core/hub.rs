@@ -216,27 +216,39 @@ impl Hub {
         }
     }
 
-    /// Remembers who takes part in a watched thread after a change; older news are ignored.
-    pub fn participants(&mut self, thread_id: &ThreadId, at: Revision, participants: &[UserId]) {
+    /// Remembers who takes part in a watched thread after a change, and returns who came to those
+    /// who were known; older news are ignored.
+    pub fn participants(
+        &mut self,
+        thread_id: &ThreadId,
+        at: Revision,
+        participants: &[UserId],
+    ) -> Vec<UserId> {
         let Some(entry) = self.threads.get_mut(thread_id) else {
-            return;
+            return Vec::new();
         };
         if at < entry.participants_at {
-            return;
+            return Vec::new();
         }
         entry.participants_at = at;
         let now: BTreeSet<_> = participants.iter().cloned().collect();
         if now == entry.participants {
-            return;
+            return Vec::new();
         }
         let before = std::mem::replace(&mut entry.participants, now.clone());
         for user_id in before.difference(&now) {
             self.unwatch(user_id, thread_id);
         }
+        let came = now.difference(&before).cloned();
+        let came = came.filter(|_| !before.is_empty());
+        #[cfg(feature = "mutants")]
+        let came = came.filter(|_| !rejoinder_mutants::planted!(NewcomerUnshown));
+        let came = came.collect();
         for user_id in now {
             let threads = self.watched.entry(user_id).or_default();
             threads.insert(thread_id.clone());
         }
+        came
     }
 
     /// Returns who takes part in a watched thread, as far as is known.
@@ -326,6 +338,15 @@ impl Hub {
             return None;
         }
         Some(self.subscribed_others(entry, user).collect())
+    }
+
+    /// Returns who is told of somebody who came to a thread: the others who are subscribed to it.
+    #[must_use]
+    pub fn audience(&self, thread_id: &ThreadId, user: &UserId) -> Vec<SessionKey> {
+        let entry = self.threads.get(thread_id).into_iter();
+        entry
+            .flat_map(|entry| self.subscribed_others(entry, user))
+            .collect()
     }
 
     /// Returns who is told whether a user is online: sessions subscribed to a thread of theirs.

@@ -62,6 +62,8 @@ mutants! {
     PatientTurnLost,
     /// What others write is looked at only when somebody says so.
     PollForgotten,
+    /// Whoever comes to a thread is not shown to those who watch it.
+    NewcomerUnshown,
     /// Whoever left a thread still takes part in it.
     MembershipForEver,
     /// A page says that it reaches the head, though it was cut.

@@ -215,6 +215,12 @@ pub enum Action {
     },
     /// Others remove a participant, past the gateway.
     OthersRemove { thread: ThreadNo, who: u32 },
+    /// The backend, or others past the gateway, let a participant in again.
+    Admit {
+        thread: ThreadNo,
+        who: u32,
+        by_others: bool,
+    },
     /// The gateway is told nothing of what others write, and knows it.
     Deafen { ms: u64 },
     /// The gateway is not told of the next changes of others, and does not know it.
@@ -327,6 +333,7 @@ impl Action {
             Self::OthersSend { .. } => "others send",
             Self::OthersChange { .. } => "others edit or delete",
             Self::OthersRemove { .. } => "others remove a participant",
+            Self::Admit { .. } => "let a participant in again",
             Self::Deafen { .. } => "news of others end",
             Self::LoseNews { .. } => "news of others are lost",
             Self::Hold { .. } => "a thread is locked by others",

@@ -39,8 +39,9 @@ pub struct ThreadTruth {
     pub messages: Vec<Message>,
     /// The present state of each participant.
     pub participants: BTreeMap<UserId, Participant>,
-    /// The revision that brought each participant, and the one that removed them.
-    pub stays: BTreeMap<UserId, (u64, Option<u64>)>,
+    /// The revision that brought each participant, and the one that removed them; again for each
+    /// time that they were let in again.
+    pub stays: BTreeMap<UserId, Vec<(u64, Option<u64>)>>,
 }
 
 impl ThreadTruth {
@@ -51,9 +52,10 @@ impl ThreadTruth {
 
     /// Returns whether a user takes part after a revision.
     pub fn is_member_at(&self, user_id: &UserId, revision: u64) -> bool {
-        self.stays.get(user_id).is_some_and(|(joined, left)| {
-            *joined <= revision && left.is_none_or(|left| left > revision)
-        })
+        let stays = self.stays.get(user_id).into_iter().flatten();
+        stays
+            .copied()
+            .any(|(joined, left)| joined <= revision && left.is_none_or(|left| left > revision))
     }
 
     /// Returns a message as it was after a revision.
@@ -132,12 +134,12 @@ impl ThreadTruth {
                 }
             }
             Object::Participant(one) => {
-                let stay = self
-                    .stays
-                    .entry(one.user_id.clone())
-                    .or_insert((revision, None));
-                if one.left_at.is_some() {
-                    stay.1 = Some(revision);
+                let stays = self.stays.entry(one.user_id.clone()).or_default();
+                let is_in = stays.last().is_some_and(|(_, left)| left.is_none());
+                match (one.left_at, stays.last_mut()) {
+                    (Some(_), Some(stay)) => stay.1 = Some(revision),
+                    (None, _) if !is_in => stays.push((revision, None)),
+                    (Some(_), None) | (None, _) => {}
                 }
                 self.participants.insert(one.user_id.clone(), one.clone());
             }

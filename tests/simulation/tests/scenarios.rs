@@ -31,6 +31,7 @@ survives_everything! {
     s13_changed_while_offline: day::changed_while_offline(),
     s14_edited_at_once: day::edited_at_once(),
     s15_removed: day::removed(),
+    s15_let_in_again: day::others::let_in_again(),
     s15_removed_by_others: day::others::removed_by_others(),
     s16_restored: day::restored(),
     s19_commit_unknown: day::commit_unknown(),

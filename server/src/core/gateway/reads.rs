@@ -144,12 +144,14 @@ impl Gateway {
         if page.more {
             return one.subscriptions.again(thread_id);
         }
-        let (head, people) = (page.head_revision, &page.participants);
-        self.hub.participants(thread_id, head, people);
-        match self
+        self.participants(now, thread_id, page.head_revision, &page.participants);
+        let arrival = self
             .hub
-            .arrive(thread_id, session, cursor, page.head_revision, stamp)
-        {
+            .arrive(thread_id, session, cursor, page.head_revision, stamp);
+        let Some(one) = self.sessions.get_mut(&session) else {
+            return;
+        };
+        match arrival {
             Arrival::Behind => one.subscriptions.again(thread_id),
             Arrival::Live => self.went_live(now, session, thread_id, cursor),
             Arrival::Parked => one.subscriptions.rest(now.monotonic, thread_id),
@@ -201,6 +203,9 @@ impl Gateway {
             }
         }
         if one.subscriptions.was_admitted(thread_id) {
+            // Somebody removed the user, and may have let them in again since: then they are shown
+            // the thread anew.
+            one.subscriptions.owe_summary(thread_id);
             return self.removed_elsewhere(now, session, thread_id);
         }
         one.subscriptions.end(thread_id);

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use rejoinder_protocol::{
-    CloseCode, Removed, ServerFrame, ThreadId, ThreadSummary, UserId, encode,
+    CloseCode, Removed, Revision, ServerFrame, ThreadId, ThreadSummary, UserId, encode,
 };
 
 use super::Gateway;
@@ -20,8 +20,7 @@ impl Gateway {
             watch.told(&what.thread_id, what.head());
         }
         self.remove(now, &what.thread_id, &what.removed);
-        self.hub
-            .participants(&what.thread_id, what.head(), &what.participants);
+        self.participants(now, &what.thread_id, what.head(), &what.participants);
         for change in &what.changes {
             let told = self.hub.publish(&what.thread_id, change.revision);
             self.fall_back(&what.thread_id, told.fallen);
@@ -38,12 +37,27 @@ impl Gateway {
         self.tell_summary(now, from, what);
     }
 
+    /// Remembers who takes part in a thread. Whoever came is shown to those who watch it.
+    pub(super) fn participants(
+        &mut self,
+        now: Now,
+        thread_id: &ThreadId,
+        at: Revision,
+        participants: &[UserId],
+    ) {
+        for user_id in self.hub.participants(thread_id, at, participants) {
+            let audience = self.hub.audience(thread_id, &user_id);
+            let frame = ServerFrame::Presence(self.presence.frame(&user_id));
+            self.tell(now, audience, Lane::Control, &frame);
+        }
+    }
+
     fn tell_change(
         &mut self,
         now: Now,
         session: SessionKey,
         thread_id: &ThreadId,
-        revision: rejoinder_protocol::Revision,
+        revision: Revision,
         text: &Arc<str>,
     ) {
         self.touched.insert(session);

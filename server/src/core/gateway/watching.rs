@@ -48,7 +48,7 @@ impl Gateway {
         self.fall_back(thread_id, fallen);
         if is_news {
             self.remove(now, thread_id, &left);
-            self.hub.participants(thread_id, revision, &participants);
+            self.participants(now, thread_id, revision, &participants);
             let sessions = self.sessions_of_all(&participants);
             self.show(now, sessions, thread_id, text.as_ref());
         }

@@ -195,8 +195,9 @@ fn shown(world: &mut World, page: usize, delta: &ThreadDelta) {
     for (key, code) in failed {
         world.coverage.see("state", "message failed");
         world.ledger.update(&user_id, key, device, |sent, _| {
+            // Another tab may still show what its user has tried again in this one.
+            sent.is_failed |= sent.page == page || !sent.has_failed;
             sent.has_failed = true;
-            sent.is_failed = true;
         });
         let is_strange = matches!(code, ErrorCode::BadJson | ErrorCode::UnknownType);
         if !code.is_permanent() && !is_strange {

@@ -61,13 +61,14 @@ impl World {
                 (*is_deleted || page.is_open) && self.has_one_tab(device, page.tab)
             };
             let is_heard = one.removed.get(&thread_id).is_some_and(is_due);
-            if is_heard && self.truths.len() == 1 {
-                let detail = format!("device {device} still stores {thread_id}");
-                return self.fail(Invariant::RemovedForgets, || detail);
-            }
             let thread = self.truth().threads.get(&thread_id);
             let is_member =
                 |thread: &&ThreadTruth| thread.is_member_at(&one.user_id, thread.head());
+            let is_out = thread.filter(is_member).is_none();
+            if is_heard && is_out && self.truths.len() == 1 {
+                let detail = format!("device {device} still stores {thread_id}");
+                return self.fail(Invariant::RemovedForgets, || detail);
+            }
             let Some(thread) = thread.filter(is_member) else {
                 continue;
             };

@@ -305,11 +305,13 @@ fn check(
             }
         }
         ServerFrame::Removed(removed) => {
-            let is_member = truth.is_member(&removed.thread_id, user_id);
-            if is_member {
-                return Err((Invariant::OnlyMembersRead, "takes part".to_owned()));
+            let thread = truth.threads.get(&removed.thread_id);
+            let stays = thread.and_then(|thread| thread.stays.get(user_id));
+            let was_removed = stays.is_none_or(|all| all.iter().any(|(_, left)| left.is_some()));
+            if was_removed {
+                return Ok(());
             }
-            Ok(())
+            Err((Invariant::OnlyMembersRead, "takes part".to_owned()))
         }
         _ => Ok(()),
     }

@@ -43,6 +43,28 @@ pub fn locked_thread() -> Scenario {
         .sends(3_000, ALICE, OTHER, 1)
 }
 
+/// S-15: others remove a participant and let them in again, with news and without.
+#[must_use]
+pub fn let_in_again() -> Scenario {
+    let (thread, who) = (PAIR, 1);
+    let again = |by_others| Action::Admit {
+        thread,
+        who,
+        by_others,
+    };
+    Scenario::with(&[ALICE, BOB])
+        .others_write()
+        .sends(100, ALICE, PAIR, 2)
+        .at(1_000, Action::OthersRemove { thread, who })
+        .at(1_300, again(true))
+        .sends(1_400, BOB, PAIR, 1)
+        .at(2_000, Action::LoseNews { changes: 1 })
+        .at(2_001, Action::OthersRemove { thread, who })
+        .sends(2_002, ALICE, PAIR, 1)
+        .at(2_003, again(false))
+        .sends(3_000, BOB, PAIR, 1)
+}
+
 /// S-15: others remove a participant, and nobody says so.
 #[must_use]
 pub fn removed_by_others() -> Scenario {

@@ -63,6 +63,18 @@ impl Day<'_> {
                 is_deleted: self.rng.bool(),
             },
         };
+        if let Action::OthersRemove { thread, who } = action
+            && self.rng.u8(0..4) > 0
+        {
+            let by_others = self.rng.bool();
+            let again = Action::Admit {
+                thread,
+                who,
+                by_others,
+            };
+            let later = at + pick(self.rng, &[1, 40, 300, 20_000]);
+            self.at(later, again);
+        }
         self.at(at, action);
         if self.rng.u8(0..3) > 0 {
             let around = self.rng.u64(0..400);

@@ -208,7 +208,7 @@ impl World {
     }
 
     /// The application's own backend asks the gateway for a change.
-    fn backend(&mut self, command: Command) {
+    pub(super) fn backend(&mut self, command: Command) {
         if let Some(number) = self.process.as_ref().map(|process| process.number) {
             let request = RequestId(self.events);
             self.tell_gateway(number, GatewayInput::Command { request, command });

@@ -43,6 +43,19 @@ impl World {
                 let user_id = participant(&thread_id, *who);
                 self.others_do(vec![Command::Remove { thread_id, user_id }]);
             }
+            Action::Admit {
+                thread,
+                who,
+                by_others,
+            } => {
+                let thread_id = self.thread_id(*thread);
+                let user_id = participant(&thread_id, *who);
+                let admit = Command::Admit { thread_id, user_id };
+                match by_others {
+                    true => self.others_do(vec![admit]),
+                    false => self.backend(admit),
+                }
+            }
             Action::Deafen { ms } => {
                 self.others.deaf_until = self.others.deaf_until.max(self.now + ms);
                 self.tell_soon(Input::Heard { is_heard: false });

@@ -113,6 +113,27 @@ fn whoever_somebody_else_removes_is_told_nothing_more() {
 }
 
 #[test]
+fn whoever_is_let_in_again_is_shown_to_those_who_watch() {
+    let mut world = hearing();
+    let (thread_id, user_id) = ("alice|bob".parse().unwrap(), "bob".parse().unwrap());
+    let remove = Command::Remove { thread_id, user_id };
+    world.store.apply(world.now.wall, &[remove]).unwrap();
+    hint(&mut world, "alice|bob");
+    world.received.clear();
+    let (thread_id, user_id) = ("alice|bob".parse().unwrap(), "bob".parse().unwrap());
+    let request = crate::core::RequestId(7);
+    let command = Command::Admit { thread_id, user_id };
+    world.input(Input::Command { request, command });
+    assert!(kinds(&world.taken(BOB)).contains(&"thread".to_owned()));
+    let told = world.taken(ALICE);
+    let is_shown = |frame: &ServerFrame| match frame {
+        ServerFrame::Presence(one) => one.state == rejoinder_protocol::PresenceState::Online,
+        _ => false,
+    };
+    assert!(told.iter().any(is_shown), "{:?}", kinds(&told));
+}
+
+#[test]
 fn a_store_that_does_not_answer_is_asked_again() {
     let mut world = hearing();
     world.fail_reads = true;
