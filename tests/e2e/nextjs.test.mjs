@@ -1,7 +1,7 @@
 // A Supabase team's application on its way: the old path and the new one on one page, for two people
 // in browsers of their own, on one real database that has been upgraded with its rows.
 import assert from 'node:assert/strict';
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { after, before, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
@@ -18,6 +18,8 @@ import {
 import { startDriver } from './webdriver.mjs';
 
 const pg = createRequire(new URL('../../examples/nextjs-supabase/demo/', import.meta.url))('pg');
+const root = new URL('../../', import.meta.url);
+const guide = readFileSync(new URL('docs/migrating.md', root), 'utf8');
 const pictures = fileURLToPath(new URL('../../target/e2e/', import.meta.url));
 
 /** So short that a token ends while the tests run, again and again. */
@@ -38,6 +40,8 @@ const said = [...OLD_ROWS];
 const parts = [];
 let app;
 let database;
+let gateway;
+let startNewGateway;
 let alice;
 let bob;
 
@@ -59,8 +63,12 @@ before(async () => {
   await database.connect();
   keep({ stop: () => database.end() });
   keep(await startSupabase({ databaseUrl, port, tokenLifetimeS: TOKEN_LIFETIME_S }));
-  assert.match(await migrate(databaseUrl), /threads that were numbered: 1/);
-  keep(await startGateway({ databaseUrl, supabaseUrl, appUrl, port: gatewayPort }));
+  startNewGateway = async () => {
+    assert.match(await migrate(databaseUrl), /threads that were numbered: 1/);
+    gateway = await startGateway({ databaseUrl, supabaseUrl, appUrl, port: gatewayPort });
+  };
+  await startNewGateway();
+  keep({ stop: () => gateway.stop() });
   await built;
   app = keep(await startNext('start', appPort, env));
   const driver = keep(await startDriver());
@@ -152,6 +160,14 @@ const notice = (session, words) =>
 const html = async (cookie = '') =>
   (await (await fetch(app.url, { headers: { cookie } })).text()).replaceAll('<!-- -->', '');
 
+test('the guide quotes code that exists', () => {
+  const quotes = [...guide.matchAll(/```tsx? (\S+)\n(.*?)```/gs)];
+  assert.ok(quotes.length > 5);
+  for (const [, path, code] of quotes) {
+    assert.ok(readFileSync(new URL(path, root), 'utf8').includes(code), `${path}:\n${code}`);
+  }
+});
+
 test('the server renders the page, with the rows that were there, before any script runs', async () => {
   const stranger = await html();
   assert.match(stranger, /<h1>Sign in<\/h1>/);
@@ -240,4 +256,21 @@ test('who is removed from the table of participants is gone on the new path at o
   await database.query('INSERT INTO thread_participants VALUES ($1, $2)', [THREAD, BOB]);
   await notice(alice, 'Bob is online');
   await shows(bob, 'after', said);
+});
+
+test('the migration can be taken back, and made anew', async () => {
+  await gateway.stop();
+  await database.query(/```sql\n(DROP SCHEMA.*?)```/s.exec(guide)[1]);
+  said.push('as in the old days');
+  await write(bob, 'before', 'as in the old days');
+  for (const session of [alice, bob]) {
+    await session.reload();
+    await shows(session, 'before', said);
+  }
+
+  await startNewGateway();
+  for (const session of [alice, bob]) {
+    await bothConnected(session);
+    await shows(session, 'after', said);
+  }
 });

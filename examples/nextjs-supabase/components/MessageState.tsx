@@ -10,9 +10,9 @@ export interface MessageStateProps {
 /** Where a message of one's own stands on its way. */
 export function MessageState({ message, retry, discard }: MessageStateProps) {
   const { clientMsgId, delivery } = message;
-  if (delivery.status !== 'failed') return <p className="state">{delivery.status}</p>;
+  if (delivery.status !== 'failed') return delivery.status;
   return (
-    <p className="state failed">
+    <span className="failed">
       not sent ({delivery.code})
       <button type="button" onClick={() => void retry?.(clientMsgId).catch(console.error)}>
         Retry
@@ -20,6 +20,6 @@ export function MessageState({ message, retry, discard }: MessageStateProps) {
       <button type="button" onClick={() => void discard?.(clientMsgId).catch(console.error)}>
         Discard
       </button>
-    </p>
+    </span>
   );
 }
