@@ -16,6 +16,8 @@ mod anything;
 mod connecting;
 #[path = "engine/reading.rs"]
 mod reading;
+#[path = "engine/refreshing.rs"]
+mod refreshing;
 #[path = "engine/script.rs"]
 mod script;
 #[path = "engine/sending.rs"]

@@ -89,7 +89,9 @@ export class DmClient {
   };
 
   /**
-   * Connects and stays connected, or connects with a new token.
+   * Connects and stays connected. While connected it takes the new token for the connection that
+   * lives, within ten seconds; a token of another user connects as that user, and what the one
+   * before had queued leaves when they return.
    *
    * Resolves when what is stored on this device has been read and the first attempt has ended, either
    * way: without a network the client works on from its storage, and tries again by itself.

@@ -28,7 +28,7 @@ const EXPLANATIONS = {
     sentence: 'What answers at this URL is no Rejoinder gateway: check the url option.',
   },
   no_token: {
-    sentence: 'The token function brought no token; it is asked again at the next attempt.',
+    sentence: 'The token function brought no token; it is asked again by itself.',
     isRetryable: true,
   },
   no_user: {

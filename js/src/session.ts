@@ -36,7 +36,7 @@ export class Session {
   readonly #attempts = new Set<Attempt>();
   readonly #stopWatching: () => void;
   #tokens: Tokens;
-  /** The attempt that waits for a token. */
+  /** The attempt that waits for a token, or whose connection waits for a newer one. */
   #wanted: number | undefined;
   #state: ConnectionState = 'idle';
   #end: RejoinderError | undefined;

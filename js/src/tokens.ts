@@ -1,9 +1,16 @@
 import type { TokenSource } from './types.js';
 
+/**
+ * How long a token that was asked for to learn whose it is may wait to be used, in milliseconds.
+ * Where there is a connection already, it could wait until it has long expired.
+ */
+const PEEKED_MS = 30_000;
+
 /** The tokens of one `connect`: the same one each time, or what the function brings. */
 export class Tokens {
   readonly #source: TokenSource;
   #peeked: Promise<string> | undefined;
+  #peekedAt = 0;
 
   constructor(source: TokenSource) {
     this.#source = source;
@@ -16,15 +23,19 @@ export class Tokens {
 
   /** Returns the token that `next` will return. Asks for it once, however often it is called. */
   peek(): Promise<string> {
-    this.#peeked ??= this.#ask();
+    if (!this.#peeked) {
+      this.#peeked = this.#ask();
+      this.#peekedAt = performance.now();
+    }
     return this.#peeked;
   }
 
-  /** Returns a token for the next attempt: a current one, for the last one may have expired. */
+  /** Returns a token for the next attempt or refresh: a current one, for the last may have expired. */
   next(): Promise<string> {
     const peeked = this.#peeked;
     this.#peeked = undefined;
-    return peeked ?? this.#ask();
+    const isFresh = performance.now() - this.#peekedAt < PEEKED_MS;
+    return peeked && isFresh ? peeked : this.#ask();
   }
 
   async #ask(): Promise<string> {

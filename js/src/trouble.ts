@@ -20,6 +20,7 @@ function troubleOf(connection: ConnectionSnapshot): RejoinderError | undefined {
   if (state === 'auth-required') return new RejoinderError('auth_required', detail);
   if (state === 'wrong-user') return new RejoinderError('wrong_user', detail);
   if (state === 'stopped') return new RejoinderError('stopped', detail);
+  if (state === 'connected' && reason === 'no-token') return new RejoinderError('no_token');
   if (state === 'waiting') {
     if (reason === 'no-token') return new RejoinderError('no_token');
     if (reason === 'not-a-gateway') return new RejoinderError('no_gateway');
@@ -52,7 +53,8 @@ export class Trouble {
   /** Takes in where the connection stands; returns what is newly wrong with it. */
   see(connection: ConnectionSnapshot): RejoinderError | undefined {
     const isOver = this.#last && ENDED_BY_WELCOME.includes(this.#last.code);
-    if (connection.state === 'connected' && isOver) this.#last = undefined;
+    const isWell = connection.state === 'connected' && connection.reason === undefined;
+    if (isWell && isOver) this.#last = undefined;
     const found = troubleOf(connection);
     // The same again is no news, and the first may carry the cause.
     if (!found || found.code === this.#last?.code) return undefined;

@@ -119,20 +119,23 @@ export type ConnectionState =
   | 'connected'
   /** Waiting for the next attempt, at `nextAttemptAt`. */
   | 'waiting'
-  /** The token is missing or was refused twice: `connect` with a new one. */
+  /**
+   * Two tokens in a row were refused, `reason` tells why: `connect` with a new one. What waits to be
+   * sent is kept and leaves then.
+   */
   | 'auth-required'
-  /** The token belongs to another user. */
+  /** The token belongs to another user: `connect` with one of this user's, or as the other user. */
   | 'wrong-user'
   /** The gateway said that trying again cannot help. */
   | 'stopped'
   /** The client has stopped after an internal error; reload the page. */
   | 'failed';
 
-/** Why there is no connection. */
+/** Why there is no connection; or, with `no-token` while connected, why there soon may be none. */
 export type ConnectionReason =
   /** The gateway closed it, see `closeCode`. */
   | 'closed'
-  /** The token function brought none. */
+  /** The token function brought none; while connected: none to replace the one that ends soon. */
   | 'no-token'
   /** The gateway did not answer. */
   | 'silent'
@@ -142,6 +145,10 @@ export type ConnectionReason =
   | 'not-a-gateway'
   /** The gateway's database was restored; starting again. */
   | 'epoch-changed'
+  /** The gateway says that the token has expired. */
+  | 'token-expired'
+  /** The gateway says that the token is not valid. */
+  | 'token-refused'
   /** The client itself has stopped. */
   | 'panic';
 
@@ -151,7 +158,7 @@ export interface ConnectionSnapshot {
   readonly userId?: string;
   /** Where the connection stands. */
   readonly state: ConnectionState;
-  /** Why it is not connected. */
+  /** Why it is not connected, or may soon not be. */
   readonly reason?: ConnectionReason;
   /** The close code behind `reason`, if there was one. */
   readonly closeCode?: number;
@@ -210,8 +217,11 @@ export interface SentMessage {
 export type DiscardOutcome = 'discarded' | 'maybe_sent' | 'cancelled' | 'sent' | 'unknown';
 
 /**
- * A token, or a function that brings a current one: it is asked at every attempt to connect. With a
- * text, an expired token leads to the state `auth-required`.
+ * A token, or a function that brings a current one. The function is asked at every attempt to
+ * connect, once more if the gateway refuses what it brought, and about a minute before a token ends,
+ * so that the connection goes on with the next one. A function that throws or hangs is asked again
+ * later. With a text, an expired token leads to the state `auth-required`; `connect` with another
+ * text, before or after, goes on.
  */
 export type TokenSource = string | (() => string | Promise<string>);
 

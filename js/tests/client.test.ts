@@ -217,6 +217,97 @@ describe('tokens', () => {
     expect(new Set(page.core.tokens).size).toBe(2);
   });
 
+  test('a function is asked again for a connection that lives', async () => {
+    const client = make();
+    let asked = 0;
+    void client.connect(async () => {
+      asked += 1;
+      return `x.${btoa(JSON.stringify({ sub: 'alice', asked }))}.y`;
+    });
+    await settle();
+    page.core.tell({ type: 'tokenWanted', attempt: 1 });
+    await settle();
+    page.core.tell(connection('alice'));
+    for (let time = 0; time < 2; time += 1) {
+      page.core.tell({ type: 'tokenWanted', attempt: 1 });
+      await settle();
+    }
+    expect(page.core.calls.token.mock.calls.map(([attempt]) => attempt)).toEqual([1, 1, 1]);
+    expect(new Set(page.core.tokens).size).toBe(3);
+  });
+
+  test('what was brought long ago to learn whose it is, is not given', async () => {
+    vi.useFakeTimers();
+    const client = make();
+    const token = vi.fn(async () => 'dev:alice');
+    void client.connect(token);
+    await settle();
+    vi.advanceTimersByTime(30_000);
+    page.core.tell({ type: 'tokenWanted', attempt: 1 });
+    await settle();
+    expect(token).toHaveBeenCalledTimes(2);
+    expect(page.core.calls.token).toHaveBeenCalledExactlyOnceWith(1, 'dev:alice', 'alice');
+    vi.useRealTimers();
+  });
+
+  test('a text that is replaced while connected is given when the core asks', async () => {
+    const client = await connected();
+    const renewed = `x.${btoa(JSON.stringify({ sub: 'alice' }))}.y`;
+    void client.connect(renewed);
+    await settle();
+    expect(page.cores).toHaveLength(1);
+    expect(page.core.calls.connect).toHaveBeenCalledTimes(2);
+    page.core.tell({ type: 'tokenWanted', attempt: 1 });
+    await settle();
+    expect(page.core.calls.token).toHaveBeenCalledExactlyOnceWith(1, renewed, 'alice');
+  });
+
+  test('of a user who has left come too late for everybody', async () => {
+    const client = make({});
+    let bring = (_token: string) => {};
+    localStorage.setItem(`rejoinder:last-user:${URL}`, 'alice');
+    vi.useFakeTimers();
+    const asked = () =>
+      new Promise<string>((resolve) => {
+        bring = resolve;
+      });
+    void client.connect(asked).catch(() => {});
+    await vi.advanceTimersByTimeAsync(3_000);
+    const alice = page.core;
+    expect(alice.options.userId).toBe('alice');
+    alice.tell({ type: 'tokenWanted', attempt: 1 });
+    await settle();
+    void client.connect('dev:bob');
+    await settle();
+    expect(page.core.options.userId).toBe('bob');
+    bring('dev:alice');
+    await settle();
+    expect(alice.calls.token).not.toHaveBeenCalled();
+    expect(page.core.calls.token).not.toHaveBeenCalled();
+    vi.useRealTimers();
+  });
+
+  test('of one user after another: each comes back to what was theirs', async () => {
+    const client = make();
+    for (const user of ['alice', 'bob', 'alice']) {
+      client.disconnect();
+      void client.connect(`dev:${user}`).catch(() => {});
+      await settle();
+      void client.sendMessage('t', `from ${user}`).catch(() => {});
+      await settle();
+    }
+    const calls = page.cores.map(({ options, calls: { send, logout } }) => [
+      options.userId,
+      send.mock.calls.map(([, body]) => body),
+      logout.mock.calls.length,
+    ]);
+    expect(calls).toEqual([
+      ['alice', ['from alice'], 0],
+      ['bob', ['from bob'], 0],
+      ['alice', ['from alice'], 0],
+    ]);
+  });
+
   test('a function that fails brings no token, and says why', async () => {
     const client = make({ userId: 'alice' });
     void client.connect(async () => {

@@ -192,7 +192,8 @@ describe('dispose', () => {
 
 describe('what goes wrong by itself', () => {
   test.each([
-    [{ state: 'auth-required', closeCode: 4101 }, 'auth_required'],
+    [{ state: 'auth-required', reason: 'token-expired', closeCode: 4101 }, 'auth_required'],
+    [{ state: 'connected', reason: 'no-token' }, 'no_token'],
     [{ state: 'wrong-user' }, 'wrong_user'],
     [{ state: 'stopped', closeCode: 4503 }, 'stopped'],
     [{ state: 'waiting', reason: 'no-token' }, 'no_token'],
@@ -214,6 +215,18 @@ describe('what goes wrong by itself', () => {
     page.core.tell(connection('alice', change));
     expect(client.lastError?.code).toBe(code);
     expect(log.flatMap((spy) => spy.mock.calls)).toHaveLength(1);
+  });
+
+  test('a token that is replaced late, or refused once, is no error', async () => {
+    const client = await connected();
+    page.core.tell(connection('alice', { reason: 'no-token' }));
+    expect(client.isConnected).toBe(true);
+    expect(client.lastError?.code).toBe('no_token');
+    page.core.tell(connection('alice'));
+    expect(client.lastError).toBeUndefined();
+    const refused = { state: 'waiting', reason: 'token-expired', closeCode: 4101 } as const;
+    page.core.tell(connection('alice', refused));
+    expect(client.lastError).toBeUndefined();
   });
 
   test('a gateway that restarts is no error', async () => {

@@ -47,6 +47,8 @@ describe('who the user is', () => {
   test('is whom the token is for, rather than who was here last', async () => {
     rememberUser(URL, 'carol');
     expect(await user('dev:alice')).toBe('alice');
+    expect(await user(jwt({ sub: 'bob', exp: 1 }))).toBe('bob');
+    expect(await user(async () => jwt({ sub: 'bob', exp: 1 }))).toBe('bob');
     expect(await user(async () => jwt({ sub: 'bob' }))).toBe('bob');
   });
 

@@ -61,8 +61,12 @@ pub struct Welcome {
     pub session_id: SessionId,
     /// The database history that all numbers of this connection belong to.
     pub epoch: Epoch,
-    /// The gateway's clock, for display.
+    /// The gateway's clock, for display, and to count from to `token_expires_at`.
     pub server_time: UnixMillis,
+    /// When the token expires, by the same clock; `None`: never, or an older gateway that does not
+    /// tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token_expires_at: Option<UnixMillis>,
     /// How liveness is kept.
     pub heartbeat: Heartbeat,
     /// What the gateway accepts.

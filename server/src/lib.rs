@@ -4,12 +4,17 @@
 //! - [`store`] keeps threads for good and is the one place where order is decided.
 //! - [`shell`] moves bytes between sockets, cores and store, on tokio.
 //! - [`tokens`] says whom a token names.
+//! - [`probe`] asks a running gateway whether it answers; a [`finding`] is what a check has found.
 //!
 //! `core` uses the words of `store` (commands, questions and their answers), never a store itself;
 //! `store` knows neither of the others. The feature `shell`, on by default, adds the last two; without
 //! it nothing here knows tokio.
 
 pub mod core;
+#[cfg(feature = "shell")]
+pub mod finding;
+#[cfg(feature = "shell")]
+pub mod probe;
 #[cfg(feature = "shell")]
 pub mod shell;
 pub mod store;

@@ -1,5 +1,6 @@
 //! The gateway as a program.
 
+mod check;
 mod database;
 mod options;
 
@@ -43,6 +44,13 @@ fn main() -> ExitCode {
         .init();
     let dev = options.serve.dev;
     let result = match options.action {
+        Some(Action::Check { url, token }) => {
+            let origin = options.serve.allow_origin.first().cloned();
+            tokens(options.tokens, dev).and_then(|tokens| {
+                let database = Database::new(options.database)?;
+                check::run(database, &tokens, url.zip(Some(origin)), token)
+            })
+        }
         Some(Action::Migrate { print }) => database::migrate(options.database, print),
         Some(Action::Token { sub, valid_s }) => token(options.tokens, &sub, valid_s),
         None => tokens(options.tokens, dev).and_then(|tokens| {

@@ -47,6 +47,16 @@ pub(crate) struct Options {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Action {
+    /// Look at everything that a gateway needs, with the same options, and say what to do where
+    /// something is wrong. Changes nothing. Fails if anything is wrong.
+    Check {
+        /// The URL that the application connects to, such as `wss://chat.example/ws`.
+        #[arg(long)]
+        url: Option<String>,
+        /// A user's token, of which is said whom it names.
+        #[arg(long, env = "REJOINDER_CHECK_TOKEN", hide_env_values = true)]
+        token: Option<String>,
+    },
     /// Prepare a PostgreSQL database, with the tables that an application has there already or with
     /// new ones. Safe to repeat, and while others write.
     Migrate {

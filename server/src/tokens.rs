@@ -26,6 +26,7 @@ pub use fetch::KeysUrlError;
 pub use settings::{SettingsError, TokenSettings};
 
 use crate::core::{Identity, Now, Refusal, dev_user};
+use crate::finding::Finding;
 use claims::{Claims, Demands};
 use issuer_keys::IssuerKeys;
 use key_set::VerifyingKey;
@@ -126,6 +127,28 @@ impl Tokens {
         if let Some(keys) = &self.issuer_keys {
             // No key has an empty name; what counts is the asking.
             let _ = keys.find(now.monotonic, "").await;
+        }
+    }
+
+    /// Asks whoever signs tokens for its keys, and says how that went.
+    pub async fn check(&self) -> Finding {
+        const NAME: &str = "keys of tokens";
+        let Some(keys) = &self.issuer_keys else {
+            let how = if self.secret.is_some() {
+                "a secret"
+            } else {
+                "names, by --dev"
+            };
+            return Finding::good(NAME, how);
+        };
+        match keys.fetch().await {
+            Ok(found) => Finding::good(NAME, format!("{} at {}", found.len(), keys.url())),
+            Err(problem) => {
+                let remedy = "check NEXT_PUBLIC_SUPABASE_URL or --jwks-url, and that this machine \
+                              may connect there; a project that still signs with its legacy secret \
+                              publishes no key: set SUPABASE_JWT_SECRET";
+                Finding::bad(NAME, format!("{}: {problem}", keys.url()), remedy)
+            }
         }
     }
 

@@ -42,6 +42,11 @@ impl Backoff {
         }
     }
 
+    /// Returns a random part of a delay, up to and with `max_ms`.
+    pub(crate) fn jitter_ms(&mut self, max_ms: u64) -> u64 {
+        self.rng.u64(0..=max_ms)
+    }
+
     /// Forgets the failures, after a connection that was stable.
     pub(crate) fn reset(&mut self) {
         self.failures = 0;

@@ -18,6 +18,11 @@ pub const OUTBOX_ENTRIES_MAX: usize = 1_000;
 pub const STORAGE_TIMEOUT_MS: u64 = 1_000;
 /// How long the application may take to bring a token.
 pub const TOKEN_TIMEOUT_MS: u64 = 10_000;
+/// A connection's token is replaced so long before it ends, or a fifth of a shorter life. Less than
+/// the 90 s from which `getSession` of Supabase brings a new one, the random part included.
+pub const REFRESH_LEAD_MS: u64 = 60_000;
+/// On one connection the application is asked for a token at most so often.
+pub const REFRESH_INTERVAL_MS: u64 = 10_000;
 /// How long opening a socket, and the answer to `hello`, may each take.
 pub const CONNECT_TIMEOUT_MS: u64 = 10_000;
 /// How long the gateway may take to answer a `ping`.

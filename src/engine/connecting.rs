@@ -1,8 +1,8 @@
 //! Getting connected, staying connected, and noticing when that is over.
 
 use rejoinder_protocol::{
-    ClientFrame, Goodbye, HELLO_BYTES_MAX, Hello, PROTOCOL_VERSION, RESUME_THREADS_MAX, Reaction,
-    Resume, Since, Welcome, encode, reaction,
+    ClientFrame, CloseCode, Goodbye, HELLO_BYTES_MAX, Hello, PROTOCOL_VERSION, RESUME_THREADS_MAX,
+    Reaction, Resume, Since, Welcome, encode, reaction,
 };
 
 use super::config::{
@@ -12,6 +12,7 @@ use super::connection::{Ended, Live, State};
 use super::effect::Effect;
 use super::input::{Attempt, Input, Lifecycle, TokenInput};
 use super::notice::{Notice, Reason, SendRefusal, SendResult};
+use super::refreshing::Refresh;
 use super::storing::Boot;
 use super::thread::{Subscription, ThreadState};
 use super::{AppInput, Engine};
@@ -27,17 +28,18 @@ impl Engine {
                 self.begin_attempt(effects);
             }
             State::Waiting { .. } => self.connection.hurry(self.clock.now.monotonic),
+            State::Live(_) => self.refresh_soon(effects),
             State::Booting
             | State::NeedsToken { .. }
             | State::Opening { .. }
-            | State::Greeting { .. }
-            | State::Live(_) => {}
+            | State::Greeting { .. } => {}
         }
     }
 
     pub(super) fn disconnect(&mut self, effects: &mut Vec<Effect>) {
         self.close_socket(effects);
         self.connection.state = State::Idle;
+        self.connection.token = None;
         self.connection.reason = None;
         self.connection.close_code = None;
     }
@@ -90,11 +92,24 @@ impl Engine {
         token: Option<TokenInput>,
         effects: &mut Vec<Effect>,
     ) {
-        let State::NeedsToken { attempt, .. } = self.connection.state else {
-            return;
+        let (attempt, is_living) = match &self.connection.state {
+            State::NeedsToken { attempt, .. } => (*attempt, false),
+            State::Live(live) => (live.attempt, true),
+            State::Idle
+            | State::Booting
+            | State::Opening { .. }
+            | State::Greeting { .. }
+            | State::Waiting { .. }
+            | State::Ended(_) => return,
         };
-        if attempt != answered {
+        let is_late = attempt != answered;
+        #[cfg(feature = "mutants")]
+        let is_late = is_late && !rejoinder_mutants::planted!(StaleTokenBelieved);
+        if is_late {
             return;
+        }
+        if is_living {
+            return self.refresh(token, effects);
         }
         let now = self.clock.now.monotonic;
         let Some(token) = token else {
@@ -102,10 +117,12 @@ impl Engine {
             return;
         };
         // Whose threads we know is nothing to tell a gateway that takes us for somebody else.
-        let is_other = token
-            .subject
-            .is_some_and(|subject| subject != self.config.user_id);
-        let resume = if is_other { Vec::new() } else { self.resume() };
+        let resume = if self.is_other(&token) {
+            Vec::new()
+        } else {
+            self.resume()
+        };
+        self.connection.token = Some(token.token.clone());
         let mut hello = Box::new(Hello {
             protocol_version: PROTOCOL_VERSION,
             token: token.token,
@@ -177,9 +194,13 @@ impl Engine {
             .as_ref()
             .is_some_and(|held| *held != welcome.epoch);
         self.storage.epoch = Some(welcome.epoch.clone());
+        let (server_time, expires_at) = (welcome.server_time, welcome.token_expires_at);
+        let backoff = &mut self.connection.backoff;
+        let refresh = Refresh::new(now, server_time, expires_at, backoff);
         self.connection.state = State::Live(Live {
             attempt,
             since: now,
+            refresh,
             epoch: welcome.epoch,
             limits: welcome.limits,
             heard_at: now,
@@ -210,7 +231,7 @@ impl Engine {
         if rejoinder_mutants::planted!(RetryAfterIgnored) {
             self.connection.retry_after_ms = None;
         }
-        self.connection.close_code = Some(goodbye.code);
+        self.connection.goodbye_code = Some(goodbye.code);
     }
 
     pub(super) fn handle_closed(&mut self, attempt: Attempt, code: u16) {
@@ -218,7 +239,10 @@ impl Engine {
             return;
         }
         // A proxy may swallow the close frame, but not the `goodbye` before it.
-        let told = self.connection.close_code.filter(|_| code == NO_CLOSE_CODE);
+        let told = self
+            .connection
+            .goodbye_code
+            .filter(|_| code == NO_CLOSE_CODE);
         self.lost(told.unwrap_or(code));
     }
 
@@ -226,25 +250,21 @@ impl Engine {
     fn lost(&mut self, code: u16) {
         self.forget_connection();
         let close_code = (code != NO_CLOSE_CODE).then_some(code);
-        let reason = if close_code.is_some() {
-            Reason::Closed
-        } else {
-            Reason::Unreachable
-        };
         let now = self.clock.now.monotonic;
         match reaction(code) {
-            Reaction::ComeBack => self.connection.wait(now, reason, close_code),
-            Reaction::NewToken if self.connection.token_was_refused => {
-                self.connection
-                    .end(Ended::AuthRequired, Some(reason), close_code);
-            }
-            Reaction::NewToken => {
-                self.connection.token_was_refused = true;
+            Reaction::ComeBack => {
+                let reason = close_code.map_or(Reason::Unreachable, |_| Reason::Closed);
                 self.connection.wait(now, reason, close_code);
             }
-            Reaction::Stop => self
-                .connection
-                .end(Ended::Stopped, Some(reason), close_code),
+            Reaction::NewToken => self.token_refused(code),
+            Reaction::Stop => {
+                let ended = if code == CloseCode::WrongUser.number() {
+                    Ended::WrongUser
+                } else {
+                    Ended::Stopped
+                };
+                self.connection.end(ended, Some(Reason::Closed), close_code);
+            }
         }
     }
 
@@ -255,7 +275,7 @@ impl Engine {
     }
 
     /// Closes the socket, if any, and forgets what only the connection carried.
-    fn close_socket(&mut self, effects: &mut Vec<Effect>) {
+    pub(super) fn close_socket(&mut self, effects: &mut Vec<Effect>) {
         if let Some(attempt) = self.connection.socket() {
             effects.push(Effect::CloseSocket { attempt });
         }

@@ -1,11 +1,12 @@
 //! The state of the one connection.
 
-use rejoinder_protocol::{Epoch, Limits};
+use rejoinder_protocol::{Epoch, Limits, Token};
 
 use super::backoff::Backoff;
 use super::config::{HINT_INTERVAL_MS, STABLE_MS};
 use super::input::Attempt;
 use super::notice::{ConnectionState, Reason};
+use super::refreshing::Refresh;
 use super::time::Millis;
 
 /// Where the connection stands, with what only exists there.
@@ -38,6 +39,7 @@ pub(crate) enum State {
 pub(crate) struct Live {
     pub(crate) attempt: Attempt,
     pub(crate) since: Millis,
+    pub(crate) refresh: Refresh,
     pub(crate) epoch: Epoch,
     pub(crate) limits: Limits,
     /// When the gateway was last heard.
@@ -63,11 +65,17 @@ pub(crate) enum Ended {
 pub(crate) struct Connection {
     pub(crate) state: State,
     last_attempt: Attempt,
-    backoff: Backoff,
+    pub(crate) backoff: Backoff,
+    /// What the gateway was given last, or is about to be.
+    pub(crate) token: Option<Token>,
     /// A token was refused since the last welcome; the next refusal ends it.
     pub(crate) token_was_refused: bool,
+    /// When a refused token was last answered without a pause.
+    pub(crate) hurried_at: Option<Millis>,
     /// What `goodbye` asked for.
     pub(crate) retry_after_ms: Option<u64>,
+    /// Which code it announced. A later attempt that fails without one must not be given this.
+    pub(crate) goodbye_code: Option<u16>,
     hinted_at: Option<Millis>,
     pub(crate) reason: Option<Reason>,
     pub(crate) close_code: Option<u16>,
@@ -79,8 +87,11 @@ impl Connection {
             state: State::Idle,
             last_attempt: Attempt(0),
             backoff: Backoff::new(seed),
+            token: None,
             token_was_refused: false,
+            hurried_at: None,
             retry_after_ms: None,
+            goodbye_code: None,
             hinted_at: None,
             reason: None,
             close_code: None,
@@ -91,6 +102,7 @@ impl Connection {
     pub(crate) fn begin_attempt(&mut self) -> Attempt {
         self.last_attempt.0 += 1;
         self.retry_after_ms = None;
+        self.goodbye_code = None;
         self.last_attempt
     }
 

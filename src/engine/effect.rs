@@ -41,7 +41,8 @@ pub enum Effect {
         /// What to write.
         write: Write,
     },
-    /// Ask the application for a token. Answered by [`Input::Token`](super::Input::Token).
+    /// Ask the application for a token: for an attempt, or a newer one for the connection that an
+    /// attempt brought. Answered by [`Input::Token`](super::Input::Token).
     RequestToken {
         /// The attempt's name.
         attempt: Attempt,

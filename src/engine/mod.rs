@@ -23,6 +23,7 @@ mod outbox;
 mod presence;
 mod publish;
 mod receiving;
+mod refreshing;
 mod sending;
 pub mod stored;
 mod storing;
@@ -174,6 +175,7 @@ impl Engine {
             return;
         }
         self.check_connection(effects);
+        self.check_refresh(effects);
         self.check_outbox(effects);
         self.check_storage(effects);
         self.check_threads();
@@ -194,6 +196,11 @@ impl Engine {
         threads
             .filter_map(|thread| thread.next_deadline(config::SUBSCRIBE_TIMEOUT_MS))
             .chain(self.connection.next_deadline())
+            .chain(
+                self.connection
+                    .live()
+                    .and_then(|live| live.refresh.next_deadline()),
+            )
             .chain(self.outbox.next_deadline(is_live, now))
             .chain(self.storage.next_deadline().filter(|_| is_live))
             .min()

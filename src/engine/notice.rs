@@ -92,7 +92,7 @@ pub enum ConnectionState {
     Connected,
     /// Waiting for the next attempt.
     Waiting,
-    /// The token is missing or was refused twice: `connect` with a new one. The queue is intact.
+    /// Two tokens in a row were refused: `connect` with a new one. The queue is intact.
     AuthRequired,
     /// The token belongs to another user. The queue is intact.
     WrongUser,
@@ -100,7 +100,7 @@ pub enum ConnectionState {
     Stopped,
 }
 
-/// Why there is no connection.
+/// Why there is no connection; or, with [`Reason::NoToken`], why there soon may be none.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Reason {
@@ -116,6 +116,10 @@ pub enum Reason {
     NotAGateway,
     /// The database was restored or another tab saw another history.
     EpochChanged,
+    /// The gateway says that the token has expired.
+    TokenExpired,
+    /// The gateway says that the token is not valid.
+    TokenRefused,
 }
 
 /// Whether something survives the end of the page.

@@ -64,7 +64,8 @@ impl Engine {
             ServerFrame::Thread(summary) => self.handle_summary(summary),
             ServerFrame::Typing(notice) => self.handle_typing(&notice),
             ServerFrame::Welcome(welcome) => self.handle_welcome(welcome, effects),
-            ServerFrame::Authenticated(_) | ServerFrame::Unknown => {}
+            ServerFrame::Authenticated(answer) => self.handle_authenticated(answer),
+            ServerFrame::Unknown => {}
         }
     }
 

@@ -15,5 +15,6 @@ mod notices;
 mod page;
 mod storage;
 mod supervisor;
+mod tokens;
 
 wasm_bindgen_test::wasm_bindgen_test_configure!(run_in_browser);

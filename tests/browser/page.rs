@@ -73,8 +73,20 @@ struct Timeline {
     rows: BTreeMap<String, Value>,
 }
 
+/// What the application's token function does.
+#[derive(Clone)]
+pub(crate) enum Tokens {
+    /// It brings a token, and perhaps knows whose that is.
+    Bring(String, Option<String>),
+    /// It fails.
+    Fail,
+    /// It never answers.
+    Hang,
+}
+
 pub(crate) struct Page {
     core: Rc<Core>,
+    tokens: Rc<RefCell<Tokens>>,
     heard: Rc<RefCell<Vec<Value>>>,
     raw: Rc<RefCell<Vec<JsValue>>>,
     timelines: RefCell<(usize, BTreeMap<String, Timeline>)>,
@@ -92,22 +104,32 @@ impl Page {
         user: &str,
         react: impl Fn(&Core, &Value) + 'static,
     ) -> Self {
-        Self::make(url, user, &format!("dev:{user}"), react)
+        Self::make(url, user, Tokens::Bring(format!("dev:{user}"), None), react)
+    }
+
+    pub(crate) fn open_with_tokens(url: &str, user: &str, tokens: Tokens) -> Self {
+        Self::make(url, user, tokens, |_, _| {})
     }
 
     /// With a token that says nothing about whose it is.
     pub(crate) fn open_with_token(url: &str, user: &str, token: &str) -> Self {
-        Self::make(url, user, token, |_, _| {})
+        Self::open_with_tokens(url, user, Tokens::Bring(token.to_owned(), None))
     }
 
-    fn make(url: &str, user: &str, token: &str, react: impl Fn(&Core, &Value) + 'static) -> Self {
+    fn make(
+        url: &str,
+        user: &str,
+        tokens: Tokens,
+        react: impl Fn(&Core, &Value) + 'static,
+    ) -> Self {
+        let tokens = Rc::new(RefCell::new(tokens));
         let core: Rc<RefCell<Option<Rc<Core>>>> = Rc::default();
         let heard: Rc<RefCell<Vec<Value>>> = Rc::default();
         let raw: Rc<RefCell<Vec<JsValue>>> = Rc::default();
         let is_inside = Cell::new(false);
         let notify = {
             let (core, heard, raw) = (Rc::clone(&core), Rc::clone(&heard), Rc::clone(&raw));
-            let token = token.to_owned();
+            let tokens = Rc::clone(&tokens);
             Closure::<dyn FnMut(Array)>::new(move |notices: Array| {
                 assert!(!is_inside.replace(true), "called from inside itself");
                 assert_ne!(notices.length(), 0, "called for nothing");
@@ -117,9 +139,7 @@ impl Page {
                     raw.borrow_mut().push(notice);
                     heard.borrow_mut().push(value.clone());
                     if value["type"] == "tokenWanted" {
-                        let attempt = value["attempt"].as_f64().unwrap().into();
-                        core.token(attempt, token.as_str().into(), JsValue::UNDEFINED)
-                            .unwrap();
+                        answer(&core, &value, &tokens.borrow());
                     }
                     react(&core, &value);
                 }
@@ -130,6 +150,7 @@ impl Page {
         *core.borrow_mut() = Some(Rc::clone(&made));
         Self {
             core: made,
+            tokens,
             heard,
             raw,
             timelines: RefCell::default(),
@@ -139,6 +160,20 @@ impl Page {
 
     pub(crate) fn core(&self) -> &Core {
         &self.core
+    }
+
+    /// From now on the application's token function does this.
+    pub(crate) fn set_tokens(&self, tokens: Tokens) {
+        *self.tokens.borrow_mut() = tokens;
+    }
+
+    /// For which attempts it was asked.
+    pub(crate) fn asked(&self) -> Vec<u64> {
+        let heard = self.heard.borrow();
+        let asked = heard.iter().filter(|one| one["type"] == "tokenWanted");
+        asked
+            .map(|one| one["attempt"].as_f64().unwrap() as u64)
+            .collect()
     }
 
     pub(crate) fn open_thread(&self, thread: &str) {
@@ -217,6 +252,17 @@ impl Page {
         }
         panic!("{bodies:?} are not shown: {:?}", self.rows(thread));
     }
+}
+
+fn answer(core: &Core, wanted: &Value, tokens: &Tokens) {
+    let attempt = wanted["attempt"].as_f64().unwrap().into();
+    let (token, subject) = match tokens {
+        Tokens::Bring(token, subject) => (Some(token), subject.as_ref()),
+        Tokens::Fail => (None, None),
+        Tokens::Hang => return,
+    };
+    let text = |text: Option<&String>| text.map_or(JsValue::UNDEFINED, JsValue::from);
+    core.token(attempt, text(token), text(subject)).unwrap();
 }
 
 impl Drop for Page {

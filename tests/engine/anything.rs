@@ -3,14 +3,17 @@
 
 use fastrand::Rng;
 use rejoinder::engine::{
-    AppInput, Attempt, Input, Lifecycle, StorageFailure, StoredResult, WriteId,
+    AppInput, Attempt, Input, Lifecycle, StorageFailure, StoredResult, TokenInput, WriteId,
 };
 use rejoinder_protocol::{
-    Ack, Cancelled, Change, ClientFrameType, ErrorCode, ErrorFrame, ErrorRef, Goodbye, HistoryPage,
-    Live, Message, Object, Page, Removed, Reset, ServerFrame, TypingNotice,
+    Ack, Authenticated, Cancelled, Change, ClientFrameType, ErrorCode, ErrorFrame, ErrorRef,
+    Goodbye, HistoryPage, Live, Message, Object, Page, Removed, Reset, ServerFrame, Token,
+    TypingNotice, UnixMillis,
 };
 
-use crate::script::{Script, bobs_key, cursor, epoch, from_bob, own, participants, rev, seq, user};
+use crate::script::{
+    Script, bobs_key, cursor, epoch, from_bob, own, participants, rev, seq, user, welcome,
+};
 use crate::story::browser::Output;
 use crate::story::storage::Storage;
 use crate::story::thread;
@@ -61,10 +64,21 @@ impl Chaos {
         objects
     }
 
+    /// Any time that a gateway may tell.
+    fn time(&mut self) -> UnixMillis {
+        let largest = (1 << 53) - 1;
+        let bits = self.rng.u32(0..54);
+        let time = self.rng.u64(0..=largest) & ((1 << bits) - 1);
+        time.try_into().unwrap()
+    }
+
     fn frame(&mut self) -> ServerFrame {
         let thread_id = thread();
         let revision = rev(self.rng.u64(0..40));
-        match self.rng.u8(0..14) {
+        match self.rng.u8(0..15) {
+            14 => ServerFrame::Authenticated(Authenticated {
+                expires_at: self.time(),
+            }),
             0 => ServerFrame::Live(Live {
                 thread_id,
                 revision,
@@ -200,6 +214,13 @@ impl Chaos {
                 write_id: WriteId(self.rng.u64(0..50)),
                 result: StoredResult::Refused,
             }),
+            17 if self.rng.bool() => self.alice.browser.feed(Input::Token {
+                attempt: self.alice.attempt,
+                token: self.rng.bool().then(|| TokenInput {
+                    token: Token::new(self.rng.u8(..).to_string()),
+                    subject: self.rng.bool().then(|| user("alice")),
+                }),
+            }),
             17 => self
                 .alice
                 .browser
@@ -223,7 +244,12 @@ impl Chaos {
             self.alice.attempt = attempt;
             if self.rng.u8(0..4) > 0 {
                 self.alice.browser.feed(Input::SocketOpened { attempt });
-                self.alice.say(&crate::script::welcome("alice"));
+                let ServerFrame::Welcome(mut welcome) = welcome("alice") else {
+                    panic!()
+                };
+                welcome.server_time = self.time();
+                welcome.token_expires_at = self.rng.bool().then(|| self.time());
+                self.alice.say(&ServerFrame::Welcome(welcome));
             }
         }
     }

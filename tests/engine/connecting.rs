@@ -117,15 +117,23 @@ fn attempts_are_spread_and_never_rush() {
 fn a_refused_token_is_asked_anew_once() {
     for code in [4100, 4101, 4177] {
         let mut alice = Script::live(0);
+        alice.send("kept");
         alice.close(code);
         assert_eq!(state(&alice), ConnectionState::Waiting, "{code}");
-        alice.browser.pass(3_000);
+        alice.browser.pass(100);
         let Some(Output::Open(attempt)) = alice.browser.outputs.pop_front() else {
             panic!("a new token is tried");
         };
         alice.browser.feed(Input::SocketOpened { attempt });
         alice.browser.feed(Input::SocketClosed { attempt, code });
         assert_eq!(state(&alice), ConnectionState::AuthRequired, "{code}");
+        let notice = alice.browser.screen.connection.clone().unwrap();
+        let reason = match code {
+            4101 => Reason::TokenExpired,
+            _ => Reason::TokenRefused,
+        };
+        assert_eq!((notice.reason, notice.queue_length), (Some(reason), 1));
+        assert_eq!(alice.browser.storage.outbox_len(), 1, "and stored");
         alice.browser.outputs.clear();
         alice.browser.pass(600_000);
         assert_eq!(alice.browser.outputs, [], "and no third time");
@@ -135,6 +143,49 @@ fn a_refused_token_is_asked_anew_once() {
             "until the user acts"
         );
     }
+}
+
+#[test]
+fn a_network_that_fails_after_a_refusal_is_no_second_refusal() {
+    let mut alice = Script::live(0);
+    alice.close(4101);
+    alice.browser.pass(100);
+    for _ in 0..3 {
+        let Some(Output::Open(attempt)) = alice.browser.outputs.pop_front() else {
+            panic!("it is tried again");
+        };
+        alice.browser.feed(Input::SocketClosed {
+            attempt,
+            code: 1006,
+        });
+        let notice = alice.browser.screen.connection.clone().unwrap();
+        let shown = (notice.state, notice.reason, notice.close_code);
+        let expected = (ConnectionState::Waiting, Some(Reason::Unreachable), None);
+        assert_eq!(shown, expected);
+        alice.wait_for_attempt();
+    }
+}
+
+#[test]
+fn a_gateway_that_welcomes_and_then_refuses_is_not_rushed() {
+    let mut alice = Script::live(0);
+    let mut waits = Vec::new();
+    for _ in 0..8 {
+        alice.close(4100);
+        let notice = alice.browser.screen.connection.clone().unwrap();
+        waits.push(notice.next_attempt_at.unwrap().get() - alice.browser.now.wall.get());
+        alice.wait_for_attempt();
+        alice.accept();
+    }
+    assert_eq!(waits[0], 100, "at once");
+    assert!(waits.iter().sum::<u64>() > 10_000, "{waits:?}");
+}
+
+#[test]
+fn a_connection_that_is_said_to_be_of_another_user_is_not_called_stopped() {
+    let mut alice = Script::live(0);
+    alice.close(4502);
+    assert_eq!(state(&alice), ConnectionState::WrongUser);
 }
 
 #[test]

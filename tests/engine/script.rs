@@ -86,6 +86,7 @@ pub(crate) fn welcome(name: &str) -> ServerFrame {
         session_id: "s1".parse().unwrap(),
         epoch: epoch(),
         server_time: 0.try_into().unwrap(),
+        token_expires_at: None,
         heartbeat: Heartbeat {
             interval_ms: 25_000,
             idle_ms: 90_000,

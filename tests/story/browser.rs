@@ -27,6 +27,9 @@ pub(crate) struct Browser {
     pub(crate) outputs: VecDeque<Output>,
     /// Storage keeps its answers to itself until [`Browser::answer_storage`].
     pub(crate) is_storage_slow: bool,
+    /// The application's token function does not answer; who asked it stands in `asked`.
+    pub(crate) is_token_held: bool,
+    pub(crate) asked: VecDeque<Attempt>,
     unanswered: VecDeque<Input>,
     pub(crate) now: Now,
     keys: u128,
@@ -58,6 +61,8 @@ impl Browser {
             screen: Screen::default(),
             outputs: VecDeque::new(),
             is_storage_slow: false,
+            is_token_held: false,
+            asked: VecDeque::new(),
             unanswered: VecDeque::new(),
             now,
             keys: u128::from(seed) << 64,
@@ -102,6 +107,9 @@ impl Browser {
                     write_id,
                     result: self.storage.write(&write),
                 });
+            }
+            Effect::RequestToken { attempt } if self.is_token_held => {
+                self.asked.push_back(attempt);
             }
             Effect::RequestToken { attempt } => {
                 let user_id = self.engine.user_id();

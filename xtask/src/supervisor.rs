@@ -19,6 +19,8 @@ use std::{
 /// Tried first: the address is compiled into the tests, and a new one compiles them again.
 const PORT: u16 = 38_915;
 const START_TIMEOUT: Duration = Duration::from_secs(20);
+/// What pages sign their tokens with, see `tests/browser/tokens.rs`; `dev:alice` counts as well.
+const SECRET: &str = "the secret of the browser tests";
 const LISTENING: &str = "listening on http://";
 /// Runs the gateway until a line names a signal for it. The line never comes if we are gone.
 const GUARD: &str =
@@ -129,6 +131,7 @@ impl Running {
             .args(["-c", GUARD, "sh"])
             .arg(binary)
             .args(["--dev", "--listen", listen, "--database", &database])
+            .env("REJOINDER_JWT_SECRET", SECRET)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(errors)

@@ -8,6 +8,8 @@ const REASONS: Record<ConnectionReason, string> = {
   silent: 'The gateway does not answer',
   unreachable: 'The gateway is out of reach',
   'not-a-gateway': 'Something else answers where the gateway should be',
+  'token-expired': 'Your sign-in has expired',
+  'token-refused': 'Your sign-in is not accepted',
   'epoch-changed': 'The gateway has been restored; starting again',
   panic: 'The chat has stopped after an internal error',
 };

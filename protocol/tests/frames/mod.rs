@@ -228,6 +228,21 @@ pub(crate) fn server() -> Vec<(&'static str, ServerFrame)> {
     frames
 }
 
+fn welcome(token_expires_at: Option<UnixMillis>) -> ServerFrame {
+    ServerFrame::Welcome(Welcome {
+        user_id: alice(),
+        session_id: "s-1".parse().unwrap(),
+        epoch: epoch(),
+        server_time: at(0),
+        token_expires_at,
+        heartbeat: Heartbeat {
+            interval_ms: PING_INTERVAL_MS,
+            idle_ms: IDLE_MS,
+        },
+        limits: Limits::default(),
+    })
+}
+
 fn connection_frames() -> Vec<(&'static str, ServerFrame)> {
     let reference = ErrorRef {
         frame_type: ClientFrameType::Send,
@@ -235,20 +250,8 @@ fn connection_frames() -> Vec<(&'static str, ServerFrame)> {
         client_msg_id: Some(key(1)),
     };
     vec![
-        (
-            "server_welcome",
-            ServerFrame::Welcome(Welcome {
-                user_id: alice(),
-                session_id: "s-1".parse().unwrap(),
-                epoch: epoch(),
-                server_time: at(0),
-                heartbeat: Heartbeat {
-                    interval_ms: PING_INTERVAL_MS,
-                    idle_ms: IDLE_MS,
-                },
-                limits: Limits::default(),
-            }),
-        ),
+        ("server_welcome", welcome(Some(at(3_600_000)))),
+        ("server_welcome_endless", welcome(None)),
         (
             "server_authenticated",
             ServerFrame::Authenticated(Authenticated {

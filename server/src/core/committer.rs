@@ -182,10 +182,6 @@ impl Committer {
             .iter()
             .map(|(_, command)| command.thread_id().clone())
             .collect();
-        #[cfg(feature = "mutants")]
-        if rejoinder_mutants::planted!(SkippedGoLast) {
-            return self.waiting.extend(skipped);
-        }
         for again in skipped.into_iter().rev() {
             self.waiting.push_front(again);
         }
@@ -235,6 +231,10 @@ impl Committer {
         if self.patient.get(thread_id).is_some_and(VecDeque::is_empty) {
             self.patient.remove(thread_id);
         } else {
+            #[cfg(feature = "mutants")]
+            if rejoinder_mutants::planted!(PatientTurnLost) {
+                return;
+            }
             self.turns.push_back(thread_id.clone());
         }
     }

@@ -96,10 +96,6 @@ impl Watch {
 
     /// Takes a hint that a thread has changed, and perhaps how far.
     pub fn hint(&mut self, thread_id: &ThreadId, revision: Option<Revision>) {
-        #[cfg(feature = "mutants")]
-        if rejoinder_mutants::planted!(HintIgnored) {
-            return;
-        }
         let is_news = revision.is_none_or(|revision| self.told.is_news(thread_id, revision));
         // Beyond that a poll finds what somebody here waits for.
         if is_news && self.due.len() < LOOKS_WAITING_MAX {

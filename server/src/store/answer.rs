@@ -8,9 +8,6 @@ use rejoinder_protocol::{
 
 use super::plan::ThreadState;
 
-/// Rows that a store looks up to fill a page: one more tells whether it was cut.
-pub(super) const PAGE_ROWS: usize = PAGE_CHANGES_MAX + 1;
-
 /// Holds a wish for so many rows to what fits into an answer.
 pub(super) fn clamp(limit: u32) -> usize {
     usize::try_from(limit).map_or(PAGE_CHANGES_MAX, |limit| limit.clamp(1, PAGE_CHANGES_MAX))

@@ -7,8 +7,6 @@ mod answer;
 pub mod command;
 #[cfg(test)]
 mod contract;
-#[cfg(feature = "shell")]
-pub mod finding;
 pub mod pair;
 pub mod plan;
 #[cfg(feature = "shell")]

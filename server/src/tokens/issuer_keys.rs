@@ -66,16 +66,18 @@ impl IssuerKeys {
         found.unwrap_or_else(|_| meanwhile.ok_or(Refusal::Unavailable))
     }
 
-    #[cfg(test)]
     pub(super) fn url(&self) -> String {
         self.url.to_string()
     }
 
+    /// Asks the issuer, whatever the cache holds.
+    pub(super) async fn fetch(&self) -> Result<KeySet, String> {
+        let document = self.url.fetch().await.map_err(|error| error.to_string())?;
+        KeySet::parse(&document).map_err(|error| error.to_string())
+    }
+
     async fn ask(self: Arc<Self>) {
-        let document = self.url.fetch().await.map_err(|error| error.to_string());
-        let keys = document
-            .and_then(|document| KeySet::parse(&document).map_err(|error| error.to_string()));
-        let keys = match keys {
+        let keys = match self.fetch().await {
             Ok(keys) => {
                 tracing::info!(url = %self.url, keys = keys.len(), "fetched the issuer's keys");
                 Some(keys)

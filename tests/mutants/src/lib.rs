@@ -58,10 +58,8 @@ mutants! {
     OverflowDropsSilently,
     /// A commit of unknown fate is forgotten: nobody looks again.
     UnknownFateForgotten,
-    /// What a lock of somebody else held up goes behind all that came later.
-    SkippedGoLast,
-    /// What others write is looked at only when it is polled.
-    HintIgnored,
+    /// A thread whose lock was waited for gets no second turn.
+    PatientTurnLost,
     /// What others write is looked at only when somebody says so.
     PollForgotten,
     /// Whoever left a thread still takes part in it.
@@ -72,6 +70,10 @@ mutants! {
     EpochIgnored,
     /// The first connection of a user that ends makes the user offline.
     PresenceWithoutCount,
+    /// An expired token keeps working on a connection that is open.
+    TokenNeverExpires,
+    /// A token of another user makes a connection theirs.
+    SessionChangesUser,
     /// The stored cursor advances, the rows do not.
     CursorWithoutRows,
     /// A write over what another tab changed is not refused.
@@ -114,6 +116,18 @@ mutants! {
     OwnerUnchecked,
     /// What came from an older socket is believed.
     StaleAttemptBelieved,
+    /// A token that was asked for an older attempt is taken.
+    StaleTokenBelieved,
+    /// A token is never replaced before it ends.
+    RefreshNever,
+    /// A token function that brings nothing newer is asked again at once.
+    RefreshInLoop,
+    /// A token of another user is given for the connection that lives.
+    OthersTokenSent,
+    /// A refused token is the end: the application is not asked for another one.
+    RefusedNotAskedAnew,
+    /// Who must sign in again loses what waits.
+    AuthRequiredDropsQueue,
     /// A timer that fires late is believed at once.
     LateTimerBelieved,
     /// A welcome is enough for the delays to begin anew.

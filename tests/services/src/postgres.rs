@@ -1,6 +1,7 @@
 //! PostgreSQL.
 
 use std::net::TcpStream;
+use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
@@ -119,20 +120,79 @@ impl Postgres {
         run(psql.arg(self.url(database)))
     }
 
+    /// Starts a server that follows this one.
+    ///
+    /// # Panics
+    ///
+    /// If it does not start.
+    #[must_use]
+    pub fn standby(&self) -> Self {
+        let folder = new_folder("standby", self.owner);
+        let data = folder.join("data");
+        let mut copy = command(&self.programs.join("pg_basebackup"), self.owner);
+        copy.args([
+            "--write-recovery-conf",
+            "--wal-method=stream",
+            "--checkpoint=fast",
+        ]);
+        copy.args(["--no-sync", "--dbname", &self.url("postgres"), "--pgdata"])
+            .arg(&data);
+        run(copy.current_dir(&folder));
+        let mut server = Self {
+            leash: None,
+            programs: self.programs.clone(),
+            data,
+            owner: self.owner,
+            port: free_port(),
+            databases: AtomicU32::new(0),
+        };
+        let settings = ["fsync=off", "listen_addresses=127.0.0.1"].map(str::to_owned);
+        server.run(folder, &settings);
+        server
+    }
+
+    /// Lets a server that follows take over.
+    ///
+    /// # Panics
+    ///
+    /// If it does not.
+    pub fn promote(&self) {
+        self.control(&["promote"]);
+    }
+
+    /// Lets the server speak TLS from its next start on.
+    ///
+    /// # Panics
+    ///
+    /// If it does not start again.
+    pub fn certify(&self, certificate: &str, key: &str) {
+        for (name, text) in [("server.crt", certificate), ("server.key", key)] {
+            let path = self.data.join(name);
+            std::fs::write(&path, text).expect("a file in the server's folder");
+            let mode = std::fs::Permissions::from_mode(0o600);
+            std::fs::set_permissions(&path, mode).expect("our own file");
+            if let Some((user, group)) = self.owner {
+                chown(&path, Some(user), Some(group)).expect("root gives files away");
+            }
+        }
+        self.sql("postgres", "ALTER SYSTEM SET ssl = on");
+        self.crash();
+    }
+
     /// Ends the server at once, as a crash would, and starts it again.
     ///
     /// # Panics
     ///
     /// If it does not start.
     pub fn crash(&self) {
-        self.control(&["restart", "-m", "immediate"]);
+        // Its own log: what the server inherits must not keep this command's output open.
+        let log = self.data.join("restarts").display().to_string();
+        self.control(&["restart", "-m", "immediate", "-l", &log]);
     }
 
     fn control(&self, arguments: &[&str]) {
         let mut control = command(&self.programs.join("pg_ctl"), self.owner);
         control.args(arguments).args(["-w", "-D"]).arg(&self.data);
-        // Its own log: what the server inherits must not keep this command's output open.
-        control.arg("-l").arg(self.data.join("restarts"));
         run(control.current_dir(&self.data));
     }
 }

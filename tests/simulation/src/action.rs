@@ -93,6 +93,8 @@ pub enum Action {
     Disconnect { tab: TabNo },
     /// The user logs out.
     Logout { tab: TabNo },
+    /// Another user takes over the page, or gives it back. Nobody logs out.
+    SwitchUser { tab: TabNo },
 
     /// The backend edits a message for its sender.
     Edit { thread: ThreadNo, which: u32 },
@@ -175,6 +177,12 @@ pub enum Action {
     SlowToken { tab: TabNo, ms: u64 },
     /// The application brings another user's token, and does not know it.
     WrongToken { tab: TabNo, ms: u64 },
+    /// The application brings another user's token, which says so.
+    OthersToken { tab: TabNo, ms: u64 },
+    /// The application's token function never answers.
+    HangingToken { tab: TabNo, ms: u64 },
+    /// The application brings the token that it brought last, whether it has ended or not.
+    SameToken { tab: TabNo, ms: u64 },
 
     /// The gateway is killed, and started again later.
     Kill { down_ms: u64 },
@@ -182,6 +190,8 @@ pub enum Action {
     KillAfter { effects: u32, down_ms: u64 },
     /// The gateway is stopped properly, and started again later.
     Drain { down_ms: u64 },
+    /// The gateway knows no key that tokens are signed with.
+    RefuseTokens { ms: u64 },
     /// The gateway's process stands still.
     Pause { ms: u64 },
     /// The database is restored from a backup that lacks the newest batches.
@@ -194,6 +204,23 @@ pub enum Action {
     ReadsFail { reads: u32 },
     /// The store is slow.
     SlowStore { each_ms: u64, ms: u64 },
+
+    /// Others store messages, past the gateway.
+    OthersSend { thread: ThreadNo, count: u32 },
+    /// Others edit or delete a message, past the gateway.
+    OthersChange {
+        thread: ThreadNo,
+        which: u32,
+        is_deleted: bool,
+    },
+    /// Others remove a participant, past the gateway.
+    OthersRemove { thread: ThreadNo, who: u32 },
+    /// The gateway is told nothing of what others write, and knows it.
+    Deafen { ms: u64 },
+    /// The gateway is not told of the next changes of others, and does not know it.
+    LoseNews { changes: u32 },
+    /// A transaction of others holds a thread.
+    Hold { thread: ThreadNo, ms: u64 },
 }
 
 impl Action {
@@ -235,6 +262,7 @@ impl Action {
             Self::Connect { .. } => "connect",
             Self::Disconnect { .. } => "disconnect",
             Self::Logout { .. } => "log out",
+            Self::SwitchUser { .. } => "switch user",
             Self::Edit { .. } => "edit",
             Self::Delete { .. } => "delete",
             Self::Remove { .. } => "remove a participant",
@@ -282,6 +310,10 @@ impl Action {
             Self::NoToken { .. } => "no token",
             Self::SlowToken { .. } => "slow token",
             Self::WrongToken { .. } => "another user's token",
+            Self::OthersToken { .. } => "another user's token, readable",
+            Self::HangingToken { .. } => "hanging token",
+            Self::SameToken { .. } => "same token again",
+            Self::RefuseTokens { .. } => "tokens refused",
             Self::Kill { .. } => "gateway killed",
             Self::KillAfter { .. } => "gateway killed after an effect",
             Self::Drain { .. } => "gateway drained",
@@ -292,6 +324,12 @@ impl Action {
             Self::StoreUnknown { is_stored: false } => "commit unknown, not stored",
             Self::ReadsFail { .. } => "reads fail",
             Self::SlowStore { .. } => "slow store",
+            Self::OthersSend { .. } => "others send",
+            Self::OthersChange { .. } => "others edit or delete",
+            Self::OthersRemove { .. } => "others remove a participant",
+            Self::Deafen { .. } => "news of others end",
+            Self::LoseNews { .. } => "news of others are lost",
+            Self::Hold { .. } => "a thread is locked by others",
         }
     }
 }

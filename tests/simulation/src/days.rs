@@ -1,5 +1,7 @@
 //! The days that were thought of in advance, by the numbers of `docs/simulation.md`.
 
+pub mod identity;
+
 use crate::action::{Action, Ending, Key, Size};
 use crate::scenario::Scenario;
 

@@ -108,6 +108,14 @@ invariants! {
     OneConnection "C23",
     /// A device that heard that its user was removed from a thread stores nothing of it.
     RemovedForgets "C24",
+    /// `auth-required` is shown only after two tokens in a row were refused.
+    AskedAnew "C25",
+    /// A connection whose application brings newer tokens is not closed because its token has ended.
+    TokensAreReplaced "C26",
+    /// On one connection the application is asked for a token at most every ten seconds.
+    PoliteRefresh "C27",
+    /// A token that was asked for an older attempt changes nothing.
+    LateTokensDropped "C28",
     /// A minute and a half after the last fault everybody is connected.
     EverybodyConnects "L1",
     /// Whoever is not where they want to be waits for something.

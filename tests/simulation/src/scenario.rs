@@ -22,6 +22,8 @@ impl Scenario {
             storage_ms: 1,
             store_ms: 1,
             token_ms: None,
+            is_token_text: false,
+            others_write: false,
             gateway_skew_ms: 0,
         };
         let schedule = Schedule {
@@ -67,6 +69,13 @@ impl Scenario {
     #[must_use]
     pub fn token_ms(mut self, ms: u64) -> Self {
         self.schedule.setting.token_ms = Some(ms);
+        self
+    }
+
+    /// Applications connect with a text, not with a function.
+    #[must_use]
+    pub fn token_text(mut self) -> Self {
+        self.schedule.setting.is_token_text = true;
         self
     }
 

@@ -8,10 +8,22 @@ use crate::action::Action;
 pub const USERS: [&str; 3] = ["alice", "bob", "carol"];
 /// The threads, by number. Alice takes part in both.
 pub const THREADS: [&str; 2] = ["alice|bob", "alice|carol"];
-/// Whose each device is.
-pub const DEVICES: [usize; 4] = [0, 0, 1, 2];
-/// On which device each tab is.
-pub const TABS: [usize; 6] = [0, 0, 1, 2, 2, 3];
+/// Whose each device is. The last is no device of its own: it is Bob's database in the browser of
+/// Alice's phone.
+pub const DEVICES: [usize; 5] = [0, 0, 1, 2, 1];
+/// On which device each tab is. The last is opened only to see what a guest has left behind.
+pub const TABS: [usize; 7] = [0, 0, 1, 2, 2, 3, GUEST];
+/// The device that stands for the guest's database.
+const GUEST: usize = 4;
+
+/// Returns the database of the other user of a browser, for one that two of them use.
+pub(crate) fn other_user_of(device: usize) -> Option<usize> {
+    match device {
+        0 => Some(GUEST),
+        GUEST => Some(0),
+        _ => None,
+    }
+}
 
 /// Returns the threads, by number, that a device's user takes part in.
 pub(crate) fn threads_of(device: usize) -> impl Iterator<Item = usize> {
@@ -35,6 +47,12 @@ pub struct Setting {
     pub store_ms: u64,
     /// How long a token counts, in milliseconds; `None`: for ever.
     pub token_ms: Option<u64>,
+    /// Applications connect with a text: the same token at each attempt, until they connect anew.
+    #[serde(default)]
+    pub is_token_text: bool,
+    /// Others write into the database, too.
+    #[serde(default)]
+    pub others_write: bool,
     /// How far the gateway's wall clock is off, in milliseconds.
     pub gateway_skew_ms: i64,
 }

@@ -1,6 +1,9 @@
 //! A schedule from a seed. Each seed picks few kinds of trouble, and then plenty of each: a run in
 //! which everything goes wrong at once rarely gets far enough for anything interesting.
 
+mod identity;
+mod others;
+
 use fastrand::Rng;
 
 use crate::action::{Action, Ending, Hint, Key, Size};
@@ -12,7 +15,7 @@ use crate::schedule::{Schedule, Setting, Step, TABS, threads_of};
 pub fn schedule(seed: u64) -> Schedule {
     let mut rng = stream(seed, "swarm", 0);
     let rng = &mut rng;
-    let setting = setting(rng);
+    let mut setting = setting(rng);
     let end = rng.u64(10_000..120_000);
     let mut steps = Vec::new();
     let mut swarm = Swarm {
@@ -25,6 +28,8 @@ pub fn schedule(seed: u64) -> Schedule {
     for _ in 0..swarm.rng.usize(0..6) {
         swarm.trouble();
     }
+    identity::add(seed, end, &mut setting, &mut steps);
+    others::add(seed, end, &mut setting, &mut steps);
     steps.sort_by_key(|step| step.at);
     Schedule {
         seed,
@@ -48,6 +53,8 @@ fn setting(rng: &mut Rng) -> Setting {
         network_ms: pick(rng, &[1, 20, 20, 100, 400]),
         storage_ms: pick(rng, &[1, 1, 5, 5, 60, 400]),
         store_ms: pick(rng, &[1, 1, 5, 50]),
+        is_token_text: false,
+        others_write: false,
         token_ms: (rng.u8(0..6) == 0).then(|| rng.u64(5_000..60_000)),
         gateway_skew_ms: if rng.bool() {
             0
@@ -225,7 +232,7 @@ impl Swarm<'_> {
             }
             12 => {
                 // A tab dies while another of its device stays.
-                let other = self.rng.usize(0..TABS.len());
+                let other = self.rng.usize(0..TABS.len() - 1);
                 self.at(at, Action::OpenTab { tab: other });
                 let later = at + self.rng.u64(0..10_000);
                 let action = if self.rng.bool() {

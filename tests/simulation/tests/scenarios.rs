@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test")]
 
 use rejoinder_simulation::days as day;
+use rejoinder_simulation::run::run;
 
 macro_rules! survives_everything {
     ($($name:ident: $scenario:expr,)+) => {
@@ -22,6 +23,11 @@ survives_everything! {
     s06_reload_while_flushing: day::reload_while_flushing(),
     s07_two_tabs: day::two_tabs(),
     s10_sleep_past_the_token: day::sleep_past_the_token(),
+    s10_replaced_token: day::identity::replaced_token(),
+    s10_text_that_ends: day::identity::text_that_ends(),
+    s10_ends_offline: day::identity::ends_offline(),
+    s11_user_switch: day::identity::user_switch(),
+    s11_switch_behind_the_page: day::identity::switch_behind_the_page(),
     s13_changed_while_offline: day::changed_while_offline(),
     s14_edited_at_once: day::edited_at_once(),
     s15_removed: day::removed(),
@@ -32,6 +38,29 @@ survives_everything! {
     s30_same_draft_everywhere: day::same_draft_everywhere(),
     s31_much_later: day::much_later(),
     s32_presence_after_a_kill: day::presence_after_a_kill(),
+}
+
+/// A day that does not come to what it is about proves nothing.
+#[test]
+fn days_about_tokens_come_to_what_they_are_about() {
+    for (scenario, group, name) in [
+        (day::identity::replaced_token(), "frame", "authenticated"),
+        (day::identity::text_that_ends(), "state", "auth required"),
+        (
+            day::identity::ends_offline(),
+            "state",
+            "expired token refused",
+        ),
+        (day::identity::ends_offline(), "state", "auth required"),
+        (
+            day::identity::switch_behind_the_page(),
+            "state",
+            "wrong user",
+        ),
+    ] {
+        let reached = run(scenario.schedule(), false).coverage;
+        assert!(reached.count(group, name) > 0, "{name}");
+    }
 }
 
 /// Thousands of changes: once is enough.

@@ -459,6 +459,20 @@ fn a_draining_gateway_answers_what_is_under_way_before_it_says_goodbye() {
 }
 
 #[test]
+fn the_welcome_tells_when_the_token_ends_and_authenticated_tells_it_anew() {
+    let mut world = World::new();
+    world.join(ALICE, "alice");
+    world.says(ALICE, r#"{"type":"auth","token":"dev:alice"}"#);
+    let told = world.taken(ALICE).into_iter().map(|frame| match frame {
+        ServerFrame::Welcome(welcome) => welcome.token_expires_at,
+        ServerFrame::Authenticated(answer) => Some(answer.expires_at),
+        other => panic!("{other:?}"),
+    });
+    let end = UnixMillis::try_from(2_000_000).ok();
+    assert_eq!(told.collect::<Vec<_>>(), [end, end]);
+}
+
+#[test]
 fn an_expired_token_ends_the_session_and_a_newer_one_keeps_it() {
     let mut world = World::pair();
     world.pass(25_000);

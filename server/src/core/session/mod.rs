@@ -135,7 +135,11 @@ impl Session {
             user_id,
             expires_at,
         } = identity;
-        if self.user_id.as_ref().is_some_and(|known| *known != user_id) {
+        let is_other = |known: &UserId| *known != user_id;
+        #[cfg(feature = "mutants")]
+        let is_other =
+            |known: &UserId| is_other(known) && !rejoinder_mutants::planted!(SessionChangesUser);
+        if self.user_id.as_ref().is_some_and(is_other) {
             return self.close(now.monotonic, CloseCode::WrongUser, None);
         }
         let until = expires_at.map(|at| deadline(now, at));
@@ -150,7 +154,11 @@ impl Session {
             }
             Phase::Verifying { resume, .. } => {
                 self.user_id = Some(user_id.clone());
-                self.welcome(now, config, user_id, steps);
+                let identity = Identity {
+                    user_id,
+                    expires_at,
+                };
+                self.welcome(now, config, identity, steps);
                 for Resume { thread_id, since } in resume {
                     self.subscribe(now.monotonic, thread_id, since, steps);
                 }
@@ -190,7 +198,8 @@ impl Session {
         );
     }
 
-    fn welcome(&mut self, now: Now, config: &Config, user_id: UserId, steps: &mut Vec<Step>) {
+    fn welcome(&mut self, now: Now, config: &Config, identity: Identity, steps: &mut Vec<Step>) {
+        let user_id = identity.user_id;
         let Some(session_id) = self.name.clone() else {
             return self.close(now.monotonic, CloseCode::Internal, None);
         };
@@ -199,6 +208,7 @@ impl Session {
             session_id,
             epoch: config.epoch.clone(),
             server_time: now.wall,
+            token_expires_at: identity.expires_at,
             heartbeat: Heartbeat {
                 interval_ms: PING_INTERVAL_MS,
                 idle_ms: IDLE_MS,
@@ -354,6 +364,10 @@ impl Session {
 
 /// Returns when a token that expires at a wall time stops counting.
 fn deadline(now: Now, expires_at: UnixMillis) -> Millis {
+    #[cfg(feature = "mutants")]
+    if rejoinder_mutants::planted!(TokenNeverExpires) {
+        return now.monotonic.after(1_000_000_000);
+    }
     let left = expires_at.get().saturating_add(TOKEN_LEEWAY_MS);
     now.monotonic.after(left.saturating_sub(now.wall.get()))
 }

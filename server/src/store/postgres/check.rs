@@ -8,8 +8,8 @@ use tokio_postgres::Client;
 use super::statements::{EPOCH, Statements};
 use super::tables::{COLUMNS, Tables};
 use super::{Connector, OpenError, fault, listener};
+use crate::finding::Finding;
 use crate::store::Heard;
-use crate::store::finding::Finding;
 
 /// Looks at every row of a large table, which takes its time.
 const PATIENCE: &str = "SET statement_timeout = '5min'; SET lock_timeout = '2s'; \

@@ -3,17 +3,20 @@
 use deadpool_postgres::{Pool, Transaction};
 use futures_util::future::join;
 use rejoinder_protocol::{
-    Epoch, Page, RESET_MESSAGES, Revision, SequenceNumber, Since, ThreadId, ThreadSummary,
-    UnixMillis, UserId,
+    Epoch, PAGE_CHANGES_MAX, Page, RESET_MESSAGES, Revision, SequenceNumber, Since, ThreadId,
+    ThreadSummary, UnixMillis, UserId,
 };
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{Error, IsolationLevel, Row};
 
 use super::rows::{self, integer};
 use super::statements::{EPOCH, Statements};
-use crate::store::answer::{self, Newest, PAGE_ROWS, Position, Start};
+use crate::store::answer::{self, Newest, Position, Start};
 use crate::store::plan::{Key, ThreadState};
 use crate::store::{Content, Read, ReadAnswer, StoreError};
+
+/// Rows that fill a page: one more tells whether it was cut.
+const PAGE_ROWS: usize = PAGE_CHANGES_MAX + 1;
 
 /// Answers questions over connections that it shares.
 #[derive(Debug)]

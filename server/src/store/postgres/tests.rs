@@ -5,6 +5,8 @@ mod checking;
 mod database;
 mod foreign;
 mod locks;
+mod rights;
+mod servers;
 mod trouble;
 
 pub(crate) use database::Database;

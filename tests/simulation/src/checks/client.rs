@@ -8,6 +8,7 @@ use rejoinder_protocol::{
     ClientMsgId, ErrorCode, ServerFrame, ThreadId, UserId, decode_server_frame,
 };
 
+use crate::checks::tokens;
 use crate::invariant::Invariant;
 use crate::ledger::{SAFE, Sent};
 use crate::truth::Key;
@@ -28,6 +29,7 @@ pub fn notice(world: &mut World, page: usize, notice: Notice) {
                 let device = world.pages[page].device;
                 world.devices[device].lame_pages.insert(page);
             }
+            tokens::told(world, page, connection.state);
             world.pages[page].screen.connection = Some(connection);
         }
         Notice::Discarded {

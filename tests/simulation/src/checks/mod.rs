@@ -3,4 +3,5 @@
 pub mod client;
 pub mod disk;
 pub mod quiet;
+pub mod tokens;
 pub mod wire;

@@ -9,6 +9,7 @@ use rejoinder_protocol::{
     ThreadId, ThreadSummary, UserId, decode_server_frame, encode,
 };
 
+use crate::checks::tokens;
 use crate::invariant::Invariant;
 use crate::ledger::Sent;
 use crate::truth::{Key, ThreadTruth, Truth, Wrong};
@@ -30,19 +31,23 @@ struct Told {
 
 /// One connection, as seen from between.
 #[derive(Debug)]
-struct Session {
-    /// The gateway knows it as this user.
+pub(super) struct Session {
+    /// The gateway has welcomed it as this user.
     welcomed: Option<UserId>,
+    /// Whose token it was given last.
+    pub(super) user_id: Option<UserId>,
+    /// When that was.
+    pub(super) verified_at: u64,
     epoch: Option<Epoch>,
     threads: BTreeMap<ThreadId, Told>,
     /// When its token ends.
-    ends_at: Option<u64>,
+    pub(super) ends_at: Option<u64>,
 }
 
 /// Every connection, as seen from between.
 #[derive(Debug, Default)]
 pub struct Wire {
-    sessions: BTreeMap<SessionKey, Session>,
+    pub(super) sessions: BTreeMap<SessionKey, Session>,
 }
 
 impl Wire {
@@ -50,6 +55,8 @@ impl Wire {
     pub fn open(&mut self, session: SessionKey) {
         let one = Session {
             welcomed: None,
+            user_id: None,
+            verified_at: 0,
             epoch: None,
             threads: BTreeMap::new(),
             ends_at: None,
@@ -57,10 +64,18 @@ impl Wire {
         self.sessions.insert(session, one);
     }
 
-    /// A token is verified, which counts for so long.
-    pub fn verified(&mut self, session: SessionKey, now: u64, life_ms: Option<u64>) {
+    /// A user's token was taken for a connection, until a moment.
+    pub fn verified(
+        &mut self,
+        session: SessionKey,
+        user_id: UserId,
+        now: u64,
+        ends_at: Option<u64>,
+    ) {
         if let Some(one) = self.sessions.get_mut(&session) {
-            one.ends_at = life_ms.map(|ms| now + ms);
+            one.user_id = Some(user_id);
+            one.verified_at = now;
+            one.ends_at = ends_at;
         }
     }
 }
@@ -71,6 +86,7 @@ pub fn transmitted(world: &mut World, page: usize, link: Option<usize>, frame: &
     let (key, thread_id) = match frame {
         ClientFrame::Send(send) => (send.client_msg_id, send.thread_id.clone()),
         ClientFrame::Cancel(cancel) => (cancel.client_msg_id, cancel.thread_id.clone()),
+        ClientFrame::Auth(auth) => return tokens::given(world, page, auth),
         _ => return,
     };
     let calls = world.ledger.of_key(&user_id, key);
@@ -80,6 +96,7 @@ pub fn transmitted(world: &mut World, page: usize, link: Option<usize>, frame: &
         return world.fail(Invariant::NothingToStrangers, || detail);
     }
     let session = link.map(|link| world.links[link].session);
+    // A token that was given later may be refused; what the gateway reads, `tokens::arrived` judges.
     let welcomed = session
         .and_then(|session| world.wire.sessions.get(&session))
         .and_then(|session| session.welcomed.clone());
@@ -119,6 +136,7 @@ pub fn transmitted(world: &mut World, page: usize, link: Option<usize>, frame: &
 
 /// A frame reaches the gateway.
 pub fn arrived(world: &mut World, session: SessionKey, frame: &Result<ClientFrame, DecodeError>) {
+    tokens::arrived(world, session, frame);
     let Some(one) = world.wire.sessions.get_mut(&session) else {
         return;
     };
@@ -209,6 +227,7 @@ fn coverage_name(frame: &ServerFrame) -> Option<&'static str> {
         ServerFrame::Reset(_) => "reset of nothing",
         ServerFrame::Thread(_) => "thread",
         ServerFrame::Goodbye(_) => "goodbye",
+        ServerFrame::Authenticated(_) => "authenticated",
         _ => return None,
     })
 }

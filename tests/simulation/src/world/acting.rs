@@ -58,6 +58,7 @@ impl World {
             Action::Connect { tab } => self.ask(*tab, AppInput::Connect),
             Action::Disconnect { tab } => self.ask(*tab, AppInput::Disconnect),
             Action::Logout { tab } => self.ask(*tab, AppInput::Logout),
+            Action::SwitchUser { tab } => self.switch_user(*tab),
             Action::Tell { tab, hint } => self.act_tell(*tab, *hint),
             Action::Edit { thread, which } => self.act_on_message(*thread, *which, false),
             Action::Delete { thread, which } => self.act_on_message(*thread, *which, true),
@@ -68,6 +69,7 @@ impl World {
                 self.act_device(action);
                 self.act_network(action);
                 self.act_gateway(action);
+                self.act_others(action);
             }
         }
     }
@@ -86,7 +88,7 @@ impl World {
     }
 
     /// Makes a key that was never used.
-    fn new_key(&mut self) -> ClientMsgId {
+    pub(super) fn new_key(&mut self) -> ClientMsgId {
         self.keys += 1;
         let number = u128::from(self.keys);
         ClientMsgId::new(Uuid::from_u128((0x7000_8000 << 64) | number))
@@ -214,15 +216,17 @@ impl World {
     }
 
     fn act_on_message(&mut self, thread: usize, which: u32, is_deleted: bool) {
+        if let Some(command) = self.change_of(thread, which, is_deleted) {
+            self.backend(command);
+        }
+    }
+
+    /// Returns a change of one of a thread's messages.
+    pub(super) fn change_of(&self, thread: usize, which: u32, is_deleted: bool) -> Option<Command> {
         let thread_id = self.thread_id(thread);
         let number = self.ledger.calls.len();
         let thread = self.truth().threads.get(&thread_id);
-        let Some(messages) = thread
-            .map(|thread| &thread.messages)
-            .filter(|all| !all.is_empty())
-        else {
-            return;
-        };
+        let messages = &thread.filter(|all| !all.messages.is_empty())?.messages;
         // Mostly new ones, which people still look at.
         let range = if which.is_multiple_of(4) {
             messages.len()
@@ -232,7 +236,7 @@ impl World {
         let back = (which as usize / 4 % range).min(messages.len() - 1);
         let message = &messages[messages.len() - 1 - back];
         let (user_id, server_msg_id) = (message.sender_id.clone(), message.server_msg_id.clone());
-        self.backend(if is_deleted {
+        Some(if is_deleted {
             Command::Tombstone {
                 thread_id,
                 user_id,
@@ -246,7 +250,7 @@ impl World {
                 server_msg_id,
                 body,
             }
-        });
+        })
     }
 
     fn act_remove(&mut self, thread: usize, who: u32) {
@@ -286,7 +290,7 @@ impl World {
 }
 
 /// Returns one of the two whose thread it is.
-fn participant(thread_id: &ThreadId, number: u32) -> UserId {
+pub(super) fn participant(thread_id: &ThreadId, number: u32) -> UserId {
     let name = thread_id.as_str().split('|').nth(number as usize % 2);
     name.unwrap_or(USERS[0]).parse().expect("a valid user")
 }

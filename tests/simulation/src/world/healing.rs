@@ -4,6 +4,7 @@ use rejoinder::engine::AppInput;
 
 use super::queue::Event;
 use super::{Slow, World};
+use crate::schedule::TABS;
 
 impl World {
     /// Mends everything that was wrong, and lets everybody come back.
@@ -23,7 +24,9 @@ impl World {
         self.records.unknown.clear();
         self.records.failing_reads = 0;
         self.slow_store = Slow::default();
+        self.heal_others();
         self.setting.token_ms = None;
+        self.tokens_refused_until = 0;
         if let Some(process) = self.process.as_mut() {
             process.kill_after = None;
             process.paused_until = 0;
@@ -40,6 +43,7 @@ impl World {
             self.pages[page].crash_after = None;
             self.thaw(page);
         }
+        self.give_pages_back();
         // Whoever logged out comes back; every device that ever wrote something is looked at.
         for tab in 0..self.tabs.len() {
             let Some(page) = self.page_in(tab) else {
@@ -67,6 +71,20 @@ impl World {
                     self.app(page, AppInput::OpenThread { thread_id });
                 }
                 self.app(page, AppInput::Connect);
+            }
+        }
+    }
+
+    /// Every page is its owner's again.
+    fn give_pages_back(&mut self) {
+        for (tab, device) in TABS.into_iter().enumerate() {
+            let is_open = self.page_in(tab).is_some();
+            if self.tabs[tab].device != device {
+                self.close_tab(tab);
+                self.tabs[tab].device = device;
+                if is_open {
+                    self.open_tab(tab);
+                }
             }
         }
     }

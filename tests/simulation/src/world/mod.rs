@@ -9,12 +9,14 @@ pub mod disk;
 mod healing;
 mod jobs;
 pub mod network;
+mod others;
 pub mod page;
 pub mod process;
 mod queue;
 pub mod records;
 pub mod screen;
 mod timers;
+pub(crate) mod tokens;
 mod troubles;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -35,10 +37,12 @@ use crate::truth::{Key, Truth, Wrong};
 
 use disk::Disk;
 use network::{Link, Surroundings};
+use others::Others;
 use page::Page;
 use process::Process;
 use queue::{Event, Queue};
 use records::Records;
+use tokens::Minted;
 
 /// A day in 2026.
 const WALL_MS: u64 = 1_790_000_000_000;
@@ -103,8 +107,12 @@ pub struct Tab {
     pub page: Option<usize>,
     /// Its network, and what its application can do about tokens.
     pub around: Surroundings,
+    /// What its application has stored as its token.
+    token: Option<Minted>,
     /// Until when its timers fire once a minute.
     pub throttled_until: u64,
+    /// Until when something may keep it from replacing its token.
+    pub troubled_until: u64,
 }
 
 /// Everybody and everything between them.
@@ -157,7 +165,13 @@ pub struct World {
     starts_at: Option<u64>,
     keys: u64,
     /// The gateway's store is slow.
+    others: Others,
     slow_store: Slow,
+    /// The gateway refuses every token.
+    tokens_refused_until: u64,
+    /// Until when something may keep the gateway from taking a newer token.
+    pub gateway_troubled_until: u64,
+    minted: u64,
 }
 
 impl World {
@@ -180,7 +194,9 @@ impl World {
             device: *device,
             page: None,
             around: Surroundings::new(stream(seed, "network", number as u64)),
+            token: None,
             throttled_until: 0,
+            troubled_until: 0,
         });
         let mut world = Self {
             setting: schedule.setting.clone(),
@@ -210,6 +226,10 @@ impl World {
             starts_at: None,
             keys: 0,
             slow_store: Slow::default(),
+            others: Others::default(),
+            tokens_refused_until: 0,
+            gateway_troubled_until: 0,
+            minted: 0,
         };
         world
             .truths
@@ -261,7 +281,8 @@ impl World {
                 }
             }
             Event::Tick(process) => self.tick(process),
-            Event::Commit(process, next) => self.run_commit(process, next),
+            Event::Commit(process, next, since) => self.run_commit(process, next, since),
+            Event::Hear => self.hear(),
             Event::Read(process, read, question) => self.run_read(process, read, &question),
             Event::Gateway(process, input) => self.tell_gateway(process, input),
             Event::Resume(process) => self.resume_process(process),

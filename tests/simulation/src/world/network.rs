@@ -9,9 +9,10 @@ use rejoinder_gateway::core::{Input as GatewayInput, SessionKey};
 use rejoinder_protocol::{ClientFrame, CloseCode, decode_client_frame, encode};
 
 use super::queue::Event;
+use super::tokens::TokenFunction;
 use super::{Slow, World};
 use crate::action::Ending;
-use crate::checks::wire;
+use crate::checks::{tokens, wire};
 use crate::random::{delay, stream};
 
 /// The close code that a browser reports where there was none.
@@ -33,12 +34,8 @@ pub struct Surroundings {
     pub portal_until: u64,
     /// It usually takes at most so long.
     pub lag: Slow,
-    /// There is no token.
-    pub no_token_until: u64,
-    /// A token comes too late.
-    pub slow_token_until: u64,
-    /// The token is another user's.
-    pub wrong_token_until: u64,
+    /// What its application can do about tokens.
+    pub tokens: TokenFunction,
     pub(super) rng: Rng,
 }
 
@@ -50,9 +47,7 @@ impl Surroundings {
             flap_until: 0,
             portal_until: 0,
             lag: Slow::default(),
-            no_token_until: 0,
-            slow_token_until: 0,
-            wrong_token_until: 0,
+            tokens: TokenFunction::default(),
             rng,
         }
     }
@@ -309,6 +304,12 @@ impl World {
         }
     }
 
+    /// Whether nothing passes any more in one direction, though nobody was told.
+    pub fn is_half_dead(&self, link: usize) -> bool {
+        let one = &self.links[link];
+        one.up.is_dead || one.down.is_dead
+    }
+
     /// The page's side of a connection is over; what was on its way may still arrive.
     pub(super) fn leave_link(&mut self, link: usize) {
         self.links[link].is_open_here = false;
@@ -434,6 +435,7 @@ impl World {
 
     fn say_goodbye(&mut self, link: usize, code: CloseCode) {
         self.coverage.see("close code", code.as_str());
+        tokens::closed(self, link, code);
         self.put(link, Way::Down, Item::Close(code.number()));
         self.close_there(link);
     }

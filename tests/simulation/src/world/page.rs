@@ -3,18 +3,18 @@
 use std::collections::{BTreeSet, VecDeque};
 
 use rejoinder::engine::{
-    AppInput, Attempt, Config, Effect, Engine, Input, Notice, Partner, Row, ThreadMeta, TokenInput,
+    AppInput, Attempt, Config, Effect, Engine, Input, Notice, Partner, Row, ThreadMeta,
 };
-use rejoinder_protocol::{ClientMsgId, ServerMsgId, ThreadId, Token, UserId};
+use rejoinder_protocol::{ClientMsgId, ServerMsgId, ThreadId, UserId};
 
 use super::jobs::Job;
 use super::queue::Event;
 use super::screen::Screen;
 use super::timers::Sleep;
 use super::{FaultAt, World};
-use crate::checks::client;
-use crate::random::{delay, stream};
-use crate::schedule::{USERS, threads_of};
+use crate::checks::{client, tokens};
+use crate::random::stream;
+use crate::schedule::{other_user_of, threads_of};
 
 /// A timer that fires later than this is suspect, in milliseconds.
 const LATE_MS: u64 = 1_000;
@@ -51,6 +51,8 @@ pub struct Page {
     pub taken_back: BTreeSet<ClientMsgId>,
     /// Messages that were announced.
     pub announced: BTreeSet<ServerMsgId>,
+    /// What its tokens have come to.
+    pub tokens: tokens::Watch,
     pub(super) jobs: VecDeque<Job>,
     pub(crate) link: Option<usize>,
     /// The attempt whose socket is being opened.
@@ -105,6 +107,7 @@ impl World {
             not_before: 0,
             taken_back: BTreeSet::new(),
             announced: BTreeSet::new(),
+            tokens: tokens::Watch::default(),
             jobs: VecDeque::new(),
             link: None,
             dialing: None,
@@ -137,6 +140,10 @@ impl World {
     /// The application asks an engine for something.
     pub fn app(&mut self, page: usize, input: AppInput) {
         let one = &mut self.pages[page];
+        if matches!(input, AppInput::Connect) && self.setting.is_token_text {
+            // With another text.
+            self.tabs[one.tab].token = None;
+        }
         match &input {
             AppInput::OpenThread { thread_id } => {
                 one.open_threads.insert(thread_id.clone());
@@ -147,6 +154,7 @@ impl World {
             AppInput::Connect => {
                 one.wants_connection = true;
                 one.is_hurried = true;
+                tokens::connects(one);
             }
             AppInput::Disconnect => {
                 one.wants_connection = false;
@@ -198,13 +206,18 @@ impl World {
             return;
         }
         client::hears(self, page, &input);
+        tokens::hears(self, page, &input);
         let now = self.page_now(page);
         // An engine cannot know that a timer is late by less than a second.
         let due = self.next_wakeup(page);
         let is_late = due.is_some_and(|due| now.monotonic.since(due) > LATE_MS);
         let is_late_timer = is_late && matches!(input, Input::Woke);
         let mut effects = Vec::new();
+        let late = tokens::late_token(&self.pages[page], &input);
         self.pages[page].engine.handle(now, input, &mut effects);
+        if late {
+            tokens::dropped(self, page, &effects);
+        }
         for effect in effects {
             if let Some(left) = self.pages[page].crash_after {
                 if left == 0 {
@@ -251,38 +264,6 @@ impl World {
         client::notice(self, page, notice);
     }
 
-    fn bring_token(&mut self, page: usize, attempt: Attempt) {
-        client::attempt(self, page);
-        let tab = self.pages[page].tab;
-        let user_id = self.pages[page].user_id.clone();
-        let now = self.now;
-        let around = &mut self.tabs[tab].around;
-        let usual = delay(&mut around.rng, 20);
-        let wait = if around.slow_token_until > now {
-            usual + 12_000
-        } else {
-            usual
-        };
-        let token = if around.no_token_until > now {
-            None
-        } else if around.wrong_token_until > now {
-            let other = USERS.iter().find(|one| **one != user_id.as_str());
-            // The application does not read its own token.
-            other.map(|other| TokenInput {
-                token: Token::new(format!("dev:{other}")),
-                subject: None,
-            })
-        } else {
-            let token = Token::new(format!("dev:{user_id}"));
-            Some(TokenInput {
-                token,
-                subject: Some(user_id),
-            })
-        };
-        self.pages[page].outstanding += 1;
-        self.tell_page_later(page, wait, Input::Token { attempt, token });
-    }
-
     /// Ends a page without warning: some of what it asked its storage for is still done.
     pub fn crash(&mut self, page: usize) {
         if !self.pages[page].is_open {
@@ -314,6 +295,21 @@ impl World {
             self.perform(page, job);
         }
         self.end_page(page);
+    }
+
+    /// Another user takes over a page, or gives it back: the application connects with their token,
+    /// and nobody has logged out.
+    pub fn switch_user(&mut self, tab: usize) {
+        let other = other_user_of(self.tabs[tab].device);
+        let page = self.page_in(tab);
+        let is_awake = page.is_some_and(|page| !self.pages[page].is_asleep());
+        if let (Some(other), true) = (other, is_awake) {
+            self.close_tab(tab);
+            self.tabs[tab].device = other;
+            // Of whom the application's function knew already.
+            self.tabs[tab].around.tokens.others_until = 0;
+            self.open_tab(tab);
+        }
     }
 
     fn end_page(&mut self, page: usize) {

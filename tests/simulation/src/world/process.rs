@@ -4,10 +4,9 @@ use std::collections::{BTreeMap, VecDeque};
 
 use fastrand::Rng;
 use rejoinder_gateway::core::{
-    Batch, Config, Effect, Gateway, Identity, Input, Millis, NextBatch, Now, ReadDone, ReadId,
-    Refusal, SessionKey, dev_user,
+    Batch, Config, Effect, Gateway, Input, Millis, NextBatch, Now, ReadDone, ReadId, SessionKey,
 };
-use rejoinder_gateway::store::Read;
+use rejoinder_gateway::store::{Command, Locked, Read};
 use rejoinder_protocol::UnixMillis;
 
 use super::queue::Event;
@@ -17,6 +16,11 @@ use crate::truth::Truth;
 
 /// A gateway that was killed is started again after so long, in virtual milliseconds.
 const RESTART_MS: u64 = 300;
+
+/// A lock that somebody else holds is waited for so long, in virtual milliseconds …
+const LOCK_TIMEOUT_MS: u64 = 2_000;
+/// … and looked at so often.
+const LOCK_POLL_MS: u64 = 20;
 
 /// A running gateway.
 #[derive(Debug)]
@@ -60,6 +64,7 @@ impl World {
         let mut rng = stream(self.seed, "process", number);
         let mut config = Config::new(self.records.epoch().clone(), rng.u64(..));
         config.dev_pairs = true;
+        config.others_write = self.setting.others_write;
         let skew = self.setting.gateway_skew_ms;
         self.process = Some(Process {
             number,
@@ -75,6 +80,7 @@ impl World {
             rng,
         });
         self.trace.note(|| format!("gateway {number} starts"));
+        self.hear();
     }
 
     /// Returns a process, if it is still there.
@@ -82,7 +88,7 @@ impl World {
         self.process.as_mut().filter(|one| one.number == number)
     }
 
-    fn gateway_now(&self) -> Now {
+    pub(super) fn gateway_now(&self) -> Now {
         let skew = self.process.as_ref().map_or(0, |process| process.skew_ms);
         Now {
             monotonic: Millis(self.now),
@@ -189,6 +195,15 @@ impl World {
         if let Input::Closed { session } = &input {
             process.links.remove(session);
         }
+        if let Input::Verified { session, result } = &input {
+            let wall = now.wall.get();
+            let ends_at = |at: UnixMillis| (at.get() + self.now).saturating_sub(wall);
+            if let Ok(identity) = result {
+                let ends_at = identity.expires_at.map(ends_at);
+                let user_id = identity.user_id.clone();
+                self.wire.verified(*session, user_id, self.now, ends_at);
+            }
+        }
         let mut effects = Vec::new();
         process.gateway.handle(now, input, &mut effects);
         self.do_effects(number, effects);
@@ -241,7 +256,7 @@ impl World {
                     .note(|| format!("the backend is answered {answer:?}"));
             }
             Effect::Commit(next) => {
-                self.queue.push(at, Event::Commit(number, next));
+                self.queue.push(at, Event::Commit(number, next, at));
             }
             Effect::Flush { session } => {
                 if let Some(link) = process.links.get(&session) {
@@ -253,15 +268,7 @@ impl World {
                 self.queue.push(at, Event::Read(number, read, question));
             }
             Effect::Verify { session, token } => {
-                let user_id = dev_user(&token).ok_or(Refusal::Invalid);
-                let wall = self.gateway_now().wall.get();
-                let life = self.setting.token_ms;
-                let expires_at = life.and_then(|ms| UnixMillis::try_from(wall + ms).ok());
-                let result = user_id.map(|user_id| Identity {
-                    user_id,
-                    expires_at,
-                });
-                self.wire.verified(session, self.now, life);
+                let result = self.verify(&token);
                 self.queue.push(
                     self.now,
                     Event::Gateway(number, Input::Verified { session, result }),
@@ -271,7 +278,7 @@ impl World {
     }
 
     /// Runs a batch. A process that was killed meanwhile may or may not have come so far.
-    pub(super) fn run_commit(&mut self, number: u64, next: NextBatch) {
+    pub(super) fn run_commit(&mut self, number: u64, next: NextBatch, since: u64) {
         let NextBatch {
             batch,
             commands,
@@ -282,8 +289,21 @@ impl World {
         if !is_alive && is_over {
             return;
         }
+        let held = |one: &Command| self.records.is_held(one.thread_id(), self.now);
+        if locked == Locked::Wait && commands.iter().any(held) {
+            self.coverage.see("state", "a lock of others waited for");
+            if self.now < since + LOCK_TIMEOUT_MS {
+                let next = NextBatch {
+                    batch,
+                    commands,
+                    locked,
+                };
+                let again = Event::Commit(number, next, since);
+                return self.queue.push(self.now + LOCK_POLL_MS, again);
+            }
+        }
         let wall = self.gateway_now().wall;
-        let (result, stored) = self.records.apply(wall, &commands, locked);
+        let (result, stored) = self.records.apply(self.now, wall, &commands, locked);
         self.trace.note(|| format!("commit {commands:?}"));
         if let Some((commands, applied)) = &stored {
             let truth = self.truths.entry(applied.epoch.clone()).or_default();

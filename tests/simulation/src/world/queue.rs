@@ -34,8 +34,10 @@ pub(super) enum Event {
     Reset(usize),
     /// A process looks at its deadlines.
     Tick(u64),
-    /// A process' batch is run.
-    Commit(u64, NextBatch),
+    /// A process' batch is run; it was asked for at this moment.
+    Commit(u64, NextBatch, u64),
+    /// The gateway may be told again what others write.
+    Hear,
     /// A process' question is read.
     Read(u64, ReadId, Read),
     /// A process learns of something.

@@ -1,6 +1,6 @@
 //! The gateway's database, with the faults that a database has.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use rejoinder_gateway::store::{Applied, Command, Locked, Read, ReadAnswer, Sqlite, StoreError};
@@ -22,8 +22,8 @@ pub struct Records {
     pub unknown: VecDeque<bool>,
     /// So many reads fail.
     pub failing_reads: u32,
-    /// Threads that a transaction of somebody else holds.
-    pub locked: BTreeSet<ThreadId>,
+    /// Threads that a transaction of somebody else holds, and until when.
+    held: BTreeMap<ThreadId, u64>,
 }
 
 impl Default for Records {
@@ -36,7 +36,7 @@ impl Default for Records {
             busy: 0,
             unknown: VecDeque::new(),
             failing_reads: 0,
-            locked: BTreeSet::new(),
+            held: BTreeMap::new(),
         }
     }
 }
@@ -51,6 +51,7 @@ impl Records {
     /// were run, with what became of them.
     pub fn apply(
         &mut self,
+        moment: u64,
         now: UnixMillis,
         commands: &Arc<[Command]>,
         locked: Locked,
@@ -66,7 +67,7 @@ impl Records {
         }
         let threads = commands.iter().map(Command::thread_id);
         let skipped: BTreeSet<_> = threads
-            .filter(|one| self.locked.contains(*one))
+            .filter(|one| self.is_held(one, moment))
             .cloned()
             .collect();
         if locked == Locked::Wait && !skipped.is_empty() {
@@ -90,6 +91,31 @@ impl Records {
             return (unknown(), stored);
         }
         (result, stored)
+    }
+
+    /// Runs what others do, past the gateway.
+    pub fn others(&mut self, now: UnixMillis, commands: &Arc<[Command]>) -> Option<Applied> {
+        let applied = self.sqlite.apply(now, commands).ok()?;
+        self.log.push((now, Arc::clone(commands)));
+        Some(applied)
+    }
+
+    /// Holds a thread until a moment.
+    pub fn hold(&mut self, thread_id: ThreadId, until: u64) {
+        let held = self.held.entry(thread_id).or_default();
+        *held = until.max(*held);
+    }
+
+    /// Returns whether a thread is held at a moment.
+    pub fn is_held(&self, thread_id: &ThreadId, moment: u64) -> bool {
+        self.held
+            .get(thread_id)
+            .is_some_and(|until| *until > moment)
+    }
+
+    /// Ends every transaction that holds something.
+    pub fn release(&mut self) {
+        self.held.clear();
     }
 
     /// Answers a question.

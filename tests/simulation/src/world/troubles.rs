@@ -29,11 +29,15 @@ impl World {
                 clock_stops,
                 timers_first,
             } => {
+                self.trouble_tab(*tab, self.now + ms);
                 if let Some(page) = self.page_in(*tab) {
                     self.fall_asleep(page, *ms, *clock_stops, *timers_first);
                 }
             }
-            Action::Throttle { tab, ms } => self.tabs[*tab].throttled_until = self.now + ms,
+            Action::Throttle { tab, ms } => {
+                self.trouble_tab(*tab, self.now + ms);
+                self.tabs[*tab].throttled_until = self.now + ms;
+            }
             Action::WallJump { tab, ms } => {
                 let device = self.tabs[*tab].device;
                 self.devices[device].wall_offset_ms += ms;
@@ -95,12 +99,15 @@ impl World {
             | Action::Lag { tab, ms, .. }
             | Action::NoToken { tab, ms }
             | Action::SlowToken { tab, ms }
-            | Action::WrongToken { tab, ms } => (*tab, self.now + ms),
-            Action::Stall { tab, .. } | Action::HangUp { tab, .. } | Action::Truncate { tab } => {
-                (*tab, self.now)
-            }
+            | Action::WrongToken { tab, ms }
+            | Action::OthersToken { tab, ms }
+            | Action::HangingToken { tab, ms }
+            | Action::SameToken { tab, ms }
+            | Action::Stall { tab, ms, .. } => (*tab, self.now + ms),
+            Action::HangUp { tab, .. } | Action::Truncate { tab } => (*tab, self.now),
             _ => return,
         };
+        self.trouble_tab(tab, until);
         let link = self.page_in(tab).and_then(|page| self.pages[page].link);
         let around = &mut self.tabs[tab].around;
         match action {
@@ -113,9 +120,12 @@ impl World {
                     until,
                 }
             }
-            Action::NoToken { .. } => around.no_token_until = until,
-            Action::SlowToken { .. } => around.slow_token_until = until,
-            Action::WrongToken { .. } => around.wrong_token_until = until,
+            Action::NoToken { .. } => around.tokens.none_until = until,
+            Action::SlowToken { .. } => around.tokens.slow_until = until,
+            Action::WrongToken { .. } => around.tokens.wrong_until = until,
+            Action::OthersToken { .. } => around.tokens.others_until = until,
+            Action::HangingToken { .. } => around.tokens.hanging_until = until,
+            Action::SameToken { .. } => around.tokens.same_until = until,
             _ => {}
         }
         let Some(link) = link else {
@@ -148,13 +158,21 @@ impl World {
                 }
             }
             Action::Drain { down_ms } => self.drain_process(*down_ms),
-            Action::Pause { ms } => self.pause_process(*ms),
+            Action::RefuseTokens { ms } => {
+                self.gateway_troubled_until = self.gateway_troubled_until.max(self.now + ms);
+                self.tokens_refused_until = self.now + ms;
+            }
+            Action::Pause { ms } => {
+                self.gateway_troubled_until = self.gateway_troubled_until.max(self.now + ms);
+                self.pause_process(*ms);
+            }
             Action::Restore { batches } => self.restore_backup(*batches as usize, 200),
             Action::StoreBusy { commits } => self.records.busy = *commits,
             Action::StoreUnknown { is_stored } => self.records.unknown.push_back(*is_stored),
             Action::ReadsFail { reads } => self.records.failing_reads = *reads,
             Action::SlowStore { each_ms, ms } => {
                 let (each_ms, until) = (*each_ms, self.now + ms);
+                self.gateway_troubled_until = self.gateway_troubled_until.max(until);
                 self.slow_store = Slow { each_ms, until };
             }
             _ => {}

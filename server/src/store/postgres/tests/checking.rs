@@ -5,8 +5,8 @@ use std::sync::Arc;
 use rejoinder_protocol::UnixMillis;
 
 use super::Database;
+use crate::finding::{Finding, State};
 use crate::store::contract::{T, send};
-use crate::store::finding::{Finding, State};
 use crate::store::postgres::check;
 use crate::store::{Locked, Store};
 

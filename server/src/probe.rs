@@ -1,0 +1,117 @@
+//! Does a gateway answer under a URL, as a page would ask it?
+
+use std::time::Duration;
+
+use http_body_util::Empty;
+use hyper::body::Bytes;
+use hyper::header::{CONNECTION, HOST, ORIGIN, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_VERSION, UPGRADE};
+use hyper::{Request, StatusCode, Uri};
+use hyper_rustls::HttpsConnectorBuilder;
+use hyper_util::client::legacy::Client;
+use hyper_util::rt::TokioExecutor;
+
+use crate::finding::Finding;
+
+const NAME: &str = "gateway";
+/// A gateway that takes longer is not there.
+const TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Opens a WebSocket at a URL such as `wss://chat.example/ws`, as a page of `origin` would, and says
+/// how that went.
+pub async fn gateway(url: &str, origin: Option<&str>) -> Finding {
+    let Some(http_url) = http(url) else {
+        let remedy = "give the URL that the application connects to, such as wss://chat.example/ws";
+        return Finding::bad(NAME, format!("`{url}` is not a URL of a WebSocket"), remedy);
+    };
+    match tokio::time::timeout(TIMEOUT, upgrade(http_url, origin)).await {
+        Ok(Ok(status)) => explain(url, status),
+        Ok(Err(problem)) => Finding::bad(NAME, format!("{url}: {problem}"), UNREACHABLE),
+        Err(_) => Finding::bad(NAME, format!("{url}: no answer within 5 s"), UNREACHABLE),
+    }
+}
+
+const UNREACHABLE: &str = "start the gateway; check host, port and path of the URL, that a proxy \
+     before it listens there, and that its certificate is valid";
+
+/// The same URL as HTTP has it; nothing for another kind of URL.
+fn http(url: &str) -> Option<Uri> {
+    let (scheme, rest) = url.split_once("://")?;
+    let scheme = match scheme {
+        "ws" | "http" => "http",
+        "wss" | "https" => "https",
+        _ => return None,
+    };
+    let path = if rest.contains('/') { "" } else { "/ws" };
+    format!("{scheme}://{rest}{path}").parse().ok()
+}
+
+async fn upgrade(url: Uri, origin: Option<&str>) -> Result<StatusCode, String> {
+    let words = |error: &dyn std::fmt::Display| error.to_string();
+    let provider = rustls::crypto::ring::default_provider();
+    let connector = HttpsConnectorBuilder::new()
+        .with_provider_and_native_roots(provider)
+        .map_err(|error| words(&error))?
+        .https_or_http()
+        .enable_http1()
+        .build();
+    let client = Client::builder(TokioExecutor::new()).build(connector);
+    let host = url.authority().map(ToString::to_string).unwrap_or_default();
+    let mut request = Request::get(url)
+        .header(HOST, host)
+        .header(CONNECTION, "upgrade")
+        .header(UPGRADE, "websocket")
+        .header(SEC_WEBSOCKET_VERSION, "13")
+        // Nothing is said over this socket, so the key need not be random.
+        .header(SEC_WEBSOCKET_KEY, "cmVqb2luZGVyLWNoZWNrLg==");
+    if let Some(origin) = origin {
+        request = request.header(ORIGIN, origin);
+    }
+    let request = request.body(Empty::<Bytes>::new());
+    let answer = client
+        .request(request.map_err(|error| words(&error))?)
+        .await;
+    let answer = answer.map_err(|error| {
+        let cause = std::error::Error::source(&error);
+        cause.map_or_else(|| words(&error), |cause| words(&cause))
+    })?;
+    Ok(answer.status())
+}
+
+fn explain(url: &str, status: StatusCode) -> Finding {
+    let problem = format!("{url} answers {status}");
+    match status {
+        StatusCode::SWITCHING_PROTOCOLS => Finding::good(NAME, format!("answers at {url}")),
+        StatusCode::FORBIDDEN => {
+            let remedy = "name the page with --allow-origin, exactly as the browser shows it, and \
+                          the host behind a proxy with --allow-host";
+            Finding::bad(NAME, problem, remedy)
+        }
+        StatusCode::NOT_FOUND => {
+            Finding::bad(NAME, problem, "the path is /ws, unless a proxy changes it")
+        }
+        _ => {
+            let remedy = "what answers there does not pass WebSockets on: let the proxy upgrade \
+                          connections (nginx: proxy_http_version 1.1, Upgrade and Connection)";
+            Finding::bad(NAME, problem, remedy)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn urls_are_those_that_an_application_is_given() {
+        for (given, asked) in [
+            ("ws://localhost:8787", "http://localhost:8787/ws"),
+            ("wss://chat.example/ws", "https://chat.example/ws"),
+            ("https://chat.example/dm/ws", "https://chat.example/dm/ws"),
+        ] {
+            assert_eq!(http(given).unwrap().to_string(), asked);
+        }
+        for odd in ["", "chat.example", "ftp://chat.example", "ws://"] {
+            assert!(http(odd).is_none_or(|url| url.host().is_none()), "{odd}");
+        }
+    }
+}
