@@ -149,6 +149,29 @@ async function shows(session, side, expected) {
   }
 }
 
+/** Notes from now on what becomes of the connection to the gateway, in `window.noted`. */
+const noteConnection = (session) =>
+  session.run(() => {
+    const noted = { since: Date.now(), states: [], sent: [], received: [] };
+    window.noted = noted;
+    const client = globalThis[Symbol.for('@rejoinder/client')];
+    client.on('connection', ({ state }) => noted.states.push(state));
+    const { send } = WebSocket.prototype;
+    const heard = new Set();
+    WebSocket.prototype.send = function (data) {
+      // Realtime's are arrays, and go elsewhere.
+      const frame = JSON.parse(data);
+      if (frame.type) {
+        noted.sent.push(frame);
+        if (!heard.has(this)) {
+          heard.add(this);
+          this.addEventListener('message', ({ data }) => noted.received.push(JSON.parse(data)));
+        }
+      }
+      send.call(this, data);
+    };
+  });
+
 const notice = (session, words) =>
   session.waitFor(
     words,
@@ -185,6 +208,7 @@ test('the server renders the page, with the rows that were there, before any scr
 
 test('the new path shows the rows that the old one has written', async () => {
   await signIn(bob, 'bob@example.com');
+  await noteConnection(bob);
   for (const session of [alice, bob]) {
     for (const side of ['before', 'after']) await shows(session, side, OLD_ROWS);
   }
@@ -221,9 +245,10 @@ test('without a network the old path loses messages, and the new one nothing', a
     [...document.querySelectorAll('.status')].every((one) => one.textContent.startsWith('offline')),
   );
   await write(alice, 'after', 'written offline');
-  await write(bob, 'after', 'while you were away');
-  await write(bob, 'before', 'and this, too');
   const meanwhile = ['while you were away', 'and this, too'];
+  await write(bob, 'after', 'while you were away');
+  await shows(bob, 'before', [...said, 'while you were away']);
+  await write(bob, 'before', 'and this, too');
   await shows(bob, 'after', [...said, ...meanwhile]);
   await picture(alice, 'nextjs-offline');
 
@@ -256,6 +281,27 @@ test('who is removed from the table of participants is gone on the new path at o
   await database.query('INSERT INTO thread_participants VALUES ($1, $2)', [THREAD, BOB]);
   await notice(alice, 'Bob is online');
   await shows(bob, 'after', said);
+});
+
+test('tokens end, and the connection goes on with newer ones', async () => {
+  const found = await bob.waitFor(
+    'a token that is newer than any at the beginning',
+    (lifetimeMs) => {
+      const { since, states, sent, received } = window.noted;
+      const newer = received.find(
+        ({ type, expires_at: at }) => type === 'authenticated' && at > since + lifetimeMs,
+      );
+      const hasEnded = Date.now() > since + lifetimeMs;
+      return newer && hasEnded && { states, types: sent.map(({ type }) => type) };
+    },
+    TOKEN_LIFETIME_S * 1000,
+  );
+  assert.ok(found.types.includes('auth'));
+  assert.ok(!found.types.includes('hello'), 'it has connected anew');
+  assert.deepEqual([...new Set(found.states)], ['connected']);
+  said.push('still here');
+  await write(bob, 'after', 'still here');
+  for (const session of [alice, bob]) await shows(session, 'after', said);
 });
 
 test('the migration can be taken back, and made anew', async () => {

@@ -4,26 +4,17 @@ import { randomUUID } from 'node:crypto';
 /** The password of everybody: these people are not real. */
 const PASSWORD = 'rejoinder';
 
-/** For so long a used refresh token brings the same answer again: a page and its server may both ask. */
-const REUSE_MS = 10_000;
-
 /** Answers what comes to `/auth/v1`. */
 export function createAuth(database, tokens) {
-  /** Who a refresh token is for, and once it was used, what it brought. */
+  /** Who is signed in, by refresh token. It stays the same, where Supabase's changes with each use. */
   const sessions = new Map();
 
-  const open = (user, sessionId) => {
+  const answer = (refreshToken) => {
+    const { user, sessionId } = sessions.get(refreshToken);
     const { token, expiresAt, lifetimeS } = tokens.issue(user, sessionId);
-    const refreshToken = randomUUID();
-    sessions.set(refreshToken, { user, sessionId });
-    return {
-      access_token: token,
-      token_type: 'bearer',
-      expires_in: lifetimeS,
-      expires_at: expiresAt,
-      refresh_token: refreshToken,
-      user: asUser(user),
-    };
+    const session = { token_type: 'bearer', expires_in: lifetimeS, expires_at: expiresAt };
+    const body = { access_token: token, refresh_token: refreshToken, ...session };
+    return { status: 200, body: { ...body, user: asUser(user) } };
   };
 
   const signIn = async ({ email, password }) => {
@@ -32,17 +23,14 @@ export function createAuth(database, tokens) {
     ]);
     const user = password === PASSWORD ? found.rows[0] : undefined;
     if (!user) return refusal('invalid_credentials', 'Invalid login credentials');
-    return { status: 200, body: open(user, randomUUID()) };
+    const refreshToken = randomUUID();
+    sessions.set(refreshToken, { user, sessionId: randomUUID() });
+    return answer(refreshToken);
   };
 
   const refresh = ({ refresh_token: refreshToken }) => {
-    const session = sessions.get(refreshToken);
-    if (!session) return refusal('refresh_token_not_found', 'Invalid Refresh Token');
-    if (!session.brought) {
-      session.brought = open(session.user, session.sessionId);
-      setTimeout(() => sessions.delete(refreshToken), REUSE_MS).unref();
-    }
-    return { status: 200, body: session.brought };
+    if (sessions.has(refreshToken)) return answer(refreshToken);
+    return refusal('refresh_token_not_found', 'Invalid Refresh Token');
   };
 
   return async ({ method, path, query, body, claims }) => {
