@@ -10,7 +10,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use clap::Parser;
 use rejoinder_gateway::core::Config;
-use rejoinder_gateway::shell::{Access, Settings, serve};
+use rejoinder_gateway::shell::{Access, AdminKey, Settings, serve};
 use rejoinder_gateway::store::{PostgresStore, SqliteStore, Store};
 use rejoinder_gateway::tokens::Tokens;
 use rejoinder_protocol::{Epoch, UserId};
@@ -96,22 +96,25 @@ async fn run(options: ServeOptions, database: Database, tokens: Tokens) -> Resul
              better keep it from this process"
         );
     }
+    // What is wrong with the options is said before a database is made or touched.
+    let admin_key = options.admin_key.as_deref().filter(|key| !key.is_empty());
+    let admin_key = admin_key.map(AdminKey::new).transpose()?;
     match database {
         Database::Sqlite(path) => {
             let store = SqliteStore::open(&path, &fresh().into())?;
             let epoch = store.epoch().clone();
-            serve_with(options, tokens, store, epoch).await
+            serve_with(options, tokens, admin_key, store, epoch).await
         }
         Database::SqliteMemory => {
             let store = SqliteStore::memory(&fresh().into())?;
             let epoch = store.epoch().clone();
-            serve_with(options, tokens, store, epoch).await
+            serve_with(options, tokens, admin_key, store, epoch).await
         }
         Database::Postgres(postgres, readers) => {
             let (connector, tables) = *postgres;
             let store = PostgresStore::open(connector, &tables, readers).await?;
             let epoch = store.epoch().clone();
-            serve_with(options, tokens, store, epoch).await
+            serve_with(options, tokens, admin_key, store, epoch).await
         }
     }
 }
@@ -119,6 +122,7 @@ async fn run(options: ServeOptions, database: Database, tokens: Tokens) -> Resul
 async fn serve_with<S: Store>(
     options: ServeOptions,
     tokens: Tokens,
+    admin_key: Option<AdminKey>,
     store: S,
     epoch: Epoch,
 ) -> Result<(), Failure> {
@@ -148,6 +152,7 @@ async fn serve_with<S: Store>(
         config,
         access,
         tokens,
+        admin_key,
         serve_dir: options.serve_dir,
     };
     serve(settings, store, listener, stop()).await;

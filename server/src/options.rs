@@ -32,7 +32,7 @@ pub(crate) use tokens::TokenOptions;
 ///     export REJOINDER_JWT_SECRET=...
 ///     rejoinder-gateway --allow-origin https://chat.example
 ///     rejoinder-gateway token --sub alice
-#[derive(Debug, Parser)]
+#[derive(Parser)]
 #[command(version, verbatim_doc_comment)]
 pub(crate) struct Options {
     #[command(subcommand)]
@@ -149,7 +149,7 @@ impl std::fmt::Debug for DatabaseOptions {
     }
 }
 
-#[derive(Args, Debug)]
+#[derive(Args)]
 pub(crate) struct ServeOptions {
     /// Where to listen; port 0 takes a free one. The first line on stdout says which.
     #[arg(long, env = "REJOINDER_LISTEN", default_value = "127.0.0.1:8787")]
@@ -165,6 +165,11 @@ pub(crate) struct ServeOptions {
     /// A further `Host` under which requests arrive, for example from a proxy; may be repeated.
     #[arg(long, env = "REJOINDER_ALLOW_HOST", value_delimiter = ',')]
     pub(crate) allow_host: Vec<String>,
+    /// The key by which your back end asks the REST interface for anybody's threads: at least 32
+    /// characters, such as `openssl rand -hex 32` makes. Without it no back end is let in. Better set
+    /// by the environment: a command line shows in process lists.
+    #[arg(long, env = "REJOINDER_ADMIN_KEY", hide_env_values = true)]
+    pub(crate) admin_key: Option<String>,
     /// Messages that one connection may send at once.
     #[arg(long, env = "REJOINDER_MESSAGES_BURST", default_value_t = 60)]
     pub(crate) messages_burst: u32,

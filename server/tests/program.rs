@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use client::{Client, hello, send};
 use tokio_tungstenite::connect_async;
 
+const ADMIN_KEY: &str = "the-admin-key-0123456789-0123456789";
 const PROGRAM: &str = env!("CARGO_BIN_EXE_rejoinder-gateway");
 
 /// The program, in an environment that says nothing about tokens.
@@ -19,6 +20,7 @@ fn program() -> Command {
     let mut command = Command::new(PROGRAM);
     for name in [
         "NEXT_PUBLIC_SUPABASE_URL",
+        "REJOINDER_ADMIN_KEY",
         "REJOINDER_JWKS_URL",
         "REJOINDER_JWT_AUDIENCE",
         "REJOINDER_JWT_ISSUER",
@@ -52,6 +54,7 @@ fn start(folder: &std::path::Path, secret: &str) -> (Child, String) {
         .arg(format!("sqlite:{}", folder.join("messages.db").display()))
         .env("REJOINDER_JWT_SECRET", secret)
         .env("SUPABASE_SERVICE_ROLE_KEY", "the-service-key")
+        .env("REJOINDER_ADMIN_KEY", ADMIN_KEY)
         .env("REJOINDER_LOG", "trace")
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -62,6 +65,20 @@ fn start(folder: &std::path::Path, secret: &str) -> (Child, String) {
     stdout.read_line(&mut line).unwrap();
     let address = line.strip_prefix("listening on http://").unwrap();
     (child, address.trim_end().to_owned())
+}
+
+/// Asks for a person's threads.
+async fn rest(address: &str, token: &str) -> String {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
+    let request = format!(
+        "GET /v1/threads?user_id=alice HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\
+         authorization: Bearer {token}\r\n\r\n"
+    );
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    answer
 }
 
 #[tokio::test]
@@ -79,6 +96,11 @@ async fn it_says_where_it_listens_keeps_secrets_and_ends_in_seconds_when_asked()
     let mut stranger = Client { socket };
     stranger.say(&hello("a-wrong-token")).await;
     assert_eq!(stranger.closed().await, 4100);
+
+    for token in [ADMIN_KEY, token.trim()] {
+        let answer = rest(&address, token).await;
+        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    }
 
     let asked = Instant::now();
     let pid = child.id().to_string();
@@ -117,6 +139,7 @@ async fn it_says_where_it_listens_keeps_secrets_and_ends_in_seconds_when_asked()
         "a-wrong-token",
         "the-jwt-secret",
         "the-service-key",
+        ADMIN_KEY,
     ] {
         assert!(!log.contains(secret), "the log shows {secret}");
     }
@@ -138,6 +161,13 @@ fn it_explains_what_is_missing() {
     assert!(help.contains("rejoinder-gateway --dev"), "{help}");
     assert!(!help.contains("the-jwt-secret"), "{help}");
     assert!(!run(&["token", "--sub", "a b"], Some("x")).status.success());
+    let short = run(&["--dev", "--admin-key", "a-short-key"], None);
+    assert!(!short.status.success());
+    let words = text(&short.stderr);
+    assert!(
+        words.contains("32") && !words.contains("a-short-key"),
+        "{words}"
+    );
 }
 
 #[test]

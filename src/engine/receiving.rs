@@ -110,8 +110,8 @@ impl Engine {
                     self.cancel_refused(*client_msg_id, error.code, effects);
                 }
             }
-            ClientFrameType::Auth
-            | ClientFrameType::Hello
+            ClientFrameType::Auth => self.token_unchecked(),
+            ClientFrameType::Hello
             | ClientFrameType::Inbox
             | ClientFrameType::Ping
             | ClientFrameType::Pong

@@ -144,11 +144,17 @@ impl Engine {
                 effects.push(Effect::RequestToken { attempt });
             }
             Stage::Asked => self.refresh_failed(Some(Reason::NoToken)),
-            Stage::Sent => {
-                // Whether it was accepted is not known: the same one may be sent again.
-                self.connection.token = None;
-                self.refresh_failed(None);
-            }
+            Stage::Sent => self.token_unchecked(),
+        }
+    }
+
+    /// A token was given, and nobody says whether it counts, or can say so now. The same one may be
+    /// sent again.
+    pub(super) fn token_unchecked(&mut self) {
+        let live = self.connection.live_mut();
+        if live.is_some_and(|live| live.refresh.stage == Stage::Sent) {
+            self.connection.token = None;
+            self.refresh_failed(None);
         }
     }
 

@@ -1,7 +1,10 @@
 //! A newer token for a connection that lives.
 
 use rejoinder::engine::{AppInput, ConnectionState, Input, Reason, TokenInput};
-use rejoinder_protocol::{Authenticated, ClientFrame, ServerFrame, Token};
+use rejoinder_protocol::{
+    Authenticated, ClientFrame, ClientFrameType, ErrorCode, ErrorFrame, ErrorRef, ServerFrame,
+    Token,
+};
 
 use crate::script::{Script, user, welcome};
 use crate::story::browser::Output;
@@ -216,6 +219,27 @@ fn an_answer_that_does_not_come_is_asked_for_again() {
     alice.browser.asked.clear();
     live_for(&mut alice, 30 * MINUTE_MS);
     assert!(alice.browser.asked.is_empty());
+}
+
+#[test]
+fn a_gateway_that_cannot_check_a_token_now_is_given_it_again() {
+    let mut alice = connected_for(Some(HOUR_MS));
+    live_for(&mut alice, HOUR_MS - MINUTE_MS);
+    bring(&mut alice, "newer", None);
+    assert_eq!(auths(&mut alice), ["newer"]);
+    alice.say(&ServerFrame::Error(ErrorFrame {
+        reference: Some(ErrorRef {
+            frame_type: ClientFrameType::Auth,
+            thread_id: None,
+            client_msg_id: None,
+        }),
+        code: ErrorCode::Busy,
+        retry_after_ms: Some(1_000),
+    }));
+    live_for(&mut alice, 13_000);
+    bring(&mut alice, "newer", None);
+    assert_eq!(auths(&mut alice), ["newer"]);
+    assert_eq!(state(&alice), (ConnectionState::Connected, None));
 }
 
 #[test]

@@ -37,12 +37,6 @@ pub(crate) struct TokenOptions {
     refuse_anonymous: bool,
 }
 
-impl std::fmt::Debug for TokenOptions {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.write_str("TokenOptions(..)")
-    }
-}
-
 impl TokenOptions {
     /// Returns what they say, with what else the environment of a Supabase application holds.
     pub(crate) fn settings(self, dev: bool) -> TokenSettings {

@@ -13,7 +13,7 @@ use crate::core::{
     Batch, Effect, Gateway, Identity, Input, NextBatch, Now, ReadDone, Refusal, RequestId,
     SessionKey,
 };
-use crate::store::{Answer, Command, Heard, Locked, Store};
+use crate::store::{Answer, Command, Heard, Locked, Read, ReadAnswer, Store, StoreError};
 use crate::tokens::Tokens;
 
 /// How often deadlines are looked at. The shortest of them is one second.
@@ -181,6 +181,11 @@ impl<S: Store> Driver<S> {
     /// Finds out whom a token names.
     pub(super) async fn verify(&self, token: &Token) -> Result<Identity, Refusal> {
         self.tokens.verify(self.clock.now(), token).await
+    }
+
+    /// Reads for somebody outside the sockets.
+    pub(super) async fn read(&self, question: Read) -> Result<ReadAnswer, StoreError> {
+        self.store.read(question).await
     }
 
     /// Runs a command from outside the sockets; `None` if the gateway is being stopped.

@@ -5,6 +5,7 @@ mod clock;
 mod driver;
 mod files;
 mod http;
+mod rest;
 mod socket;
 
 use std::future::Future;
@@ -18,6 +19,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 
 pub use access::Access;
+pub use rest::{AdminKey, AdminKeyTooShort};
 
 use crate::core::{Config, Gateway, Input};
 use crate::store::Store;
@@ -42,6 +44,8 @@ pub struct Settings {
     pub access: Access,
     /// Who may come in.
     pub tokens: Tokens,
+    /// By what the application's back end is known; absent: it is not.
+    pub admin_key: Option<AdminKey>,
     /// Files to serve beside it.
     pub serve_dir: Option<PathBuf>,
 }
@@ -62,7 +66,12 @@ pub async fn serve<S: Store>(
     if let Some(heard) = heard {
         tokio::spawn(Arc::clone(&driver).hear(heard));
     }
-    let app = http::router(Arc::clone(&driver), settings.access, settings.serve_dir);
+    let app = http::router(
+        Arc::clone(&driver),
+        settings.access,
+        settings.admin_key,
+        settings.serve_dir,
+    );
     let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     tokio::pin!(stop);
     loop {

@@ -74,6 +74,7 @@ impl Gateway {
             config,
             access: Access::dev(),
             tokens: Tokens::new().with_dev().with_secret("secret"),
+            admin_key: None,
             serve_dir: None,
         };
         choose(&mut settings);
@@ -132,6 +133,50 @@ impl Gateway {
         let mut answer = Vec::new();
         stream.read_to_end(&mut answer).await.unwrap();
         String::from_utf8_lossy(&answer).into_owned()
+    }
+}
+
+/// An answer over HTTP.
+#[derive(Clone, Debug)]
+pub struct Http {
+    pub status: u16,
+    /// As they came, in lower case, without the time.
+    pub headers: String,
+    pub text: String,
+}
+
+impl Http {
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.text).unwrap_or(Value::Null)
+    }
+
+    pub fn header(&self, name: &str) -> Option<&str> {
+        let mut lines = self.headers.lines();
+        lines.find_map(|line| line.strip_prefix(name)?.strip_prefix(": "))
+    }
+}
+
+impl Gateway {
+    /// Asks the REST interface: a method and a path, who asks, further header lines, and a body.
+    pub async fn ask(&self, what: &str, token: Option<&str>, more: &str, body: &str) -> Http {
+        let token = token.map(|token| format!("\r\nauthorization: Bearer {token}"));
+        let head = format!(
+            "{what} HTTP/1.1\r\ncontent-type: application/json{}{more}",
+            token.unwrap_or_default()
+        );
+        let answer = self.http(&head, body).await;
+        let (head, text) = answer.split_once("\r\n\r\n").unwrap();
+        let (line, headers) = head.split_once("\r\n").unwrap();
+        let headers: Vec<_> = headers
+            .lines()
+            .map(str::to_ascii_lowercase)
+            .filter(|line| !line.starts_with("date: "))
+            .collect();
+        Http {
+            status: line.split(' ').nth(1).unwrap().parse().unwrap(),
+            headers: headers.join("\n"),
+            text: text.to_owned(),
+        }
     }
 }
 

@@ -2,7 +2,13 @@
 //! wants, and signs whatever a test wants with real keys.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
-#![allow(clippy::indexing_slicing, dead_code, unreachable_pub, missing_docs)]
+#![allow(
+    clippy::indexing_slicing,
+    dead_code,
+    unreachable_pub,
+    unused_imports,
+    missing_docs
+)]
 
 mod project;
 

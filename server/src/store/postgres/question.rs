@@ -1,7 +1,7 @@
 //! Reads, each in one transaction that sees one moment, and also checks that the user may.
 
 use deadpool_postgres::{Pool, Transaction};
-use futures_util::future::join;
+use futures_util::future::{join, try_join_all};
 use rejoinder_protocol::{
     Epoch, PAGE_CHANGES_MAX, Page, RESET_MESSAGES, Revision, SequenceNumber, Since, ThreadId,
     ThreadSummary, UnixMillis, UserId,
@@ -306,18 +306,22 @@ impl Asking<'_> {
                 ],
             )
             .await?;
-        let mut threads = Vec::new();
-        for row in found {
-            // A name that nobody could ask for.
-            let Ok(thread_id) = row.try_get::<_, &str>(0)?.parse::<ThreadId>() else {
-                continue;
-            };
-            if let Some(thread) = self.thread(&thread_id).await? {
-                let summary = self.summary(&thread_id, &thread).await?;
-                threads.push(Ok((row.try_get(1)?, summary)));
-            }
-        }
-        answer::inbox(threads.into_iter(), most).map(Content::Inbox)
+        // Asked all at once: the server answers one after the other, without a pause for each.
+        let shown = found.iter().map(|row| self.line(row));
+        let shown = try_join_all(shown).await?;
+        answer::inbox(shown.into_iter().flatten().map(Ok), most).map(Content::Inbox)
+    }
+
+    /// Reads a line of an inbox; none for a name that nobody could ask for.
+    async fn line(&self, row: &Row) -> Result<Option<(i64, ThreadSummary)>, Error> {
+        let Ok(thread_id) = row.try_get::<_, &str>(0)?.parse::<ThreadId>() else {
+            return Ok(None);
+        };
+        let Some(thread) = self.thread(&thread_id).await? else {
+            return Ok(None);
+        };
+        let summary = self.summary(&thread_id, &thread).await?;
+        Ok(Some((row.try_get(1)?, summary)))
     }
 }
 
