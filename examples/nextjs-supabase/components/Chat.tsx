@@ -35,8 +35,13 @@ export function Chat({ title, hook, status, notice = '', messages, ...actions }:
           {messages.map(({ id, name, isOwn, body, sentAt, message }) => (
             <li key={id} className={isOwn ? 'message own' : 'message'} data-message>
               <p className="sender">
-                {name} <SentAt at={sentAt} />{' '}
-                {message && isOwn && <MessageState message={message} {...actions} />}
+                {name} <SentAt at={sentAt} />
+                {message && isOwn && (
+                  <>
+                    {' · '}
+                    <MessageState message={message} {...actions} />
+                  </>
+                )}
               </p>
               <p className="body">{body}</p>
             </li>

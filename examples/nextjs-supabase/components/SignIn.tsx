@@ -40,7 +40,13 @@ export function SignIn() {
         </label>
         <label>
           Password
-          <input name="password" type="password" defaultValue="rejoinder" required />
+          <input
+            name="password"
+            type="password"
+            defaultValue="rejoinder"
+            autoComplete="current-password"
+            required
+          />
         </label>
         {problem && (
           <p className="problem" role="alert">
