@@ -1,6 +1,6 @@
 //! The command `demo`: two people chat in a browser.
 
-use crate::{fresh::unless_fresh, install, npm, paths, process, rust, wasm};
+use crate::{demo_nextjs, fresh::unless_fresh, install, npm, paths, process, rust, wasm};
 use std::{
     fs::{self, File, TryLockError},
     io::Write,
@@ -14,15 +14,18 @@ const USUAL_PORT: u16 = 8787;
 /// How many ports after the usual one are tried before any free one is taken.
 const NEIGHBOURS: u16 = 20;
 
-const HELP: &str = "cargo xtask demo [--port PORT] [--reset]
+const HELP: &str = "cargo xtask demo [--port PORT] [--reset] | --nextjs
 
   --port PORT   listen there (otherwise 8787, or a free one if that is busy)
-  --reset       begin with an empty gateway: deletes what the demo stored in ./data";
+  --reset       begin with an empty gateway: deletes what the demo stored in ./data
+  --nextjs      the Next.js example instead, on the database of DATABASE_URL or one that is gone
+                afterwards";
 
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Options {
     port: Option<u16>,
     reset: bool,
+    nextjs: bool,
     help: bool,
 }
 
@@ -32,6 +35,9 @@ pub(crate) fn run(arguments: &[String]) -> Result<(), String> {
     if options.help {
         println!("{HELP}");
         return Ok(());
+    }
+    if options.nextjs {
+        return demo_nextjs::run();
     }
     let mut lock = lock()?;
     let started = Instant::now();
@@ -59,9 +65,13 @@ fn parse(arguments: &[String]) -> Result<Options, String> {
             ("--port", "") => options.port = Some(parse_port(rest.next().unwrap_or_default())?),
             ("--port", port) => options.port = Some(parse_port(port)?),
             ("--reset", "") => options.reset = true,
+            ("--nextjs", "") => options.nextjs = true,
             ("--help" | "-h", "") => options.help = true,
             _ => return Err(format!("demo does not know `{argument}`\n\n{HELP}")),
         }
+    }
+    if options.nextjs && (options.port.is_some() || options.reset) {
+        return Err(format!("--nextjs stands alone\n\n{HELP}"));
     }
     Ok(options)
 }
@@ -77,6 +87,16 @@ fn parse_port(text: &str) -> Result<u16, String> {
 
 /// Each step says its name before it begins: the first time it may take minutes.
 fn build() -> Result<(), String> {
+    build_package()?;
+    step("example", || {
+        unless_fresh("examples/react-chat/dist/index.html", &EXAMPLE, || {
+            npm::build_example().map(drop)
+        })
+    })
+}
+
+/// Builds the gateway and the npm package.
+pub(crate) fn build_package() -> Result<(), String> {
     step("WebAssembly target", install::wasm_target)?;
     step("Node", install::node)?;
     step("gateway", || rust::build_gateway().map(drop))?;
@@ -90,15 +110,11 @@ fn build() -> Result<(), String> {
     step("npm dependencies", npm::dependencies)?;
     step("npm package", || {
         unless_fresh("js/dist/index.js", &PACKAGE, || npm::build().map(drop))
-    })?;
-    step("example", || {
-        unless_fresh("examples/react-chat/dist/index.html", &EXAMPLE, || {
-            npm::build_example().map(drop)
-        })
     })
 }
 
-fn step(name: &str, step: impl FnOnce() -> Result<(), String>) -> Result<(), String> {
+/// Runs a step under its name, and says how long it took if that was noticeable.
+pub(crate) fn step(name: &str, step: impl FnOnce() -> Result<(), String>) -> Result<(), String> {
     println!("{name}");
     let started = Instant::now();
     step()?;
@@ -265,7 +281,7 @@ mod tests {
         let both = Options {
             port: Some(9000),
             reset: true,
-            help: false,
+            ..Options::default()
         };
         assert_eq!(parsed(&["--port", "9000", "--reset"]).as_ref(), Ok(&both));
         assert_eq!(parsed(&["--reset", "--port=9000"]), Ok(both));
@@ -279,6 +295,7 @@ mod tests {
             (&["--port", "0"], "`0`"),
             (&["--port", "high"], "`high`"),
             (&["--reset=yes"], "--reset=yes"),
+            (&["--nextjs", "--reset"], "stands alone"),
         ] {
             let error = parsed(arguments).unwrap_err();
             assert!(error.contains(named), "{error}");

@@ -6,6 +6,7 @@
 
 mod browser_tests;
 mod demo;
+mod demo_nextjs;
 mod e2e;
 mod fresh;
 mod install;

@@ -17,10 +17,15 @@ fn npm_in(folder: &Path, arguments: &[&str]) -> Command {
     npm
 }
 
-/// Installs what the package and the example need.
+/// Installs what the package and the first example need.
 pub(crate) fn dependencies() -> Result<(), String> {
     dependencies_of(&paths::js())?;
     dependencies_of(&paths::example())
+}
+
+/// Installs what the Next.js example needs, apart: it is ten times as much.
+pub(crate) fn nextjs_dependencies() -> Result<(), String> {
+    dependencies_of(&paths::nextjs_example())
 }
 
 /// Installs what the lock file in `folder` names, unless that has been done since it changed.
@@ -52,9 +57,13 @@ pub(crate) fn build_example() -> Result<String, String> {
     run(&mut npm_in(&paths::example(), &["run", "build"]))
 }
 
-/// Formatting, lints and types of the example app.
-pub(crate) fn check_example() -> Result<String, String> {
-    run(&mut npm_in(&paths::example(), &["run", "check"]))
+/// Formatting, lints and types of the example apps.
+pub(crate) fn check_examples() -> Result<(), String> {
+    for example in [paths::example(), paths::nextjs_example()] {
+        let mut npm = npm_in(&example, &["run", "check"]);
+        run(npm.env("NEXT_TELEMETRY_DISABLED", "1"))?;
+    }
+    Ok(())
 }
 
 /// The facade's tests.

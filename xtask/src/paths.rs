@@ -18,6 +18,11 @@ pub(crate) fn example() -> PathBuf {
     root().join("examples/react-chat")
 }
 
+/// The example app of a team that comes from Supabase.
+pub(crate) fn nextjs_example() -> PathBuf {
+    root().join("examples/nextjs-supabase")
+}
+
 /// Where cargo puts its debug binaries, this one among them.
 pub(crate) fn binaries() -> Result<PathBuf, String> {
     let this = std::env::current_exe().map_err(|error| format!("where am I? {error}"))?;

@@ -57,3 +57,11 @@ pub(crate) fn build_gateway() -> Result<String, String> {
         &["build", "--package", "rejoinder-gateway"],
     ))
 }
+
+/// Compiles the servers that tests start which are not written in Rust.
+pub(crate) fn build_services() -> Result<String, String> {
+    run(&mut command(
+        "cargo",
+        &["build", "--package", "rejoinder-test-services"],
+    ))
+}

@@ -16,6 +16,7 @@ pub(crate) fn run(options: &[String]) -> Result<(), String> {
     steps.check("a browser and its driver", install::browser);
     steps.check("PostgreSQL", install::postgres);
     steps.check("npm dependencies", npm::dependencies);
+    steps.check("npm dependencies, Next.js", npm::nextjs_dependencies);
     steps.check("formatting", rust::format);
     steps.check("clippy, native", rust::lint_native);
     steps.check("clippy, the simulation", rust::lint_simulation);
@@ -30,10 +31,12 @@ pub(crate) fn run(options: &[String]) -> Result<(), String> {
     steps.check("the core: pkg/", wasm::build);
     steps.check("the npm package: js/dist/", npm::build);
     steps.check("biome and tsc", npm::check);
-    steps.check("the example: biome and tsc", npm::check_example);
+    steps.check("the examples: biome and tsc", npm::check_examples);
     steps.tests("vitest", npm::test);
     steps.tests("the packed package in fresh apps", npm::test_packaging);
     steps.tests("two people in real browsers, end to end", e2e::run);
+    let nextjs = "the Next.js example, old and new side by side";
+    steps.tests(nextjs, e2e::run_nextjs);
     if is_full {
         steps.check("the simulation: 100,000 schedules", sim::many_seeds);
     }
