@@ -2,7 +2,7 @@
 //! plainly with `--dev`.
 //!
 //! Which claims count, which keys a document holds, and when the issuer is asked are decided without
-//! I/O ([`claims`], [`key_set`], [`key_cache`]); [`fetch`] and [`issuer_keys`] do what they say.
+//! I/O (`claims`, `key_set`, `key_cache`); `fetch` and `issuer_keys` do what they say.
 
 mod claims;
 mod fetch;

@@ -59,7 +59,7 @@ struct UnderWay {
 /// The queue of commands before the store. What waits while a batch is under way forms the next one.
 ///
 /// A thread that somebody else has locked is skipped, so that it stalls no other; after
-/// [`SKIPS_MAX`] times its lock is waited for, beside the other batches. All of a thread's commands
+/// `SKIPS_MAX` times its lock is waited for, beside the other batches. All of a thread's commands
 /// take the same way, so their order holds.
 #[derive(Debug, Default)]
 pub struct Committer {

@@ -90,9 +90,19 @@ pub(super) fn refusal(error: &Error) -> ErrorCode {
     };
     match code.code().get(..2) {
         _ if *code == SqlState::RAISE_EXCEPTION => ErrorCode::Forbidden,
-        Some("22" | "23") if *code != SqlState::UNIQUE_VIOLATION => ErrorCode::Invalid,
+        Some("22" | "23") if !is_of_ours(error) => ErrorCode::Invalid,
         _ => ErrorCode::Internal,
     }
+}
+
+/// Returns whether what was broken is a rule of ours: then another attempt may keep it.
+fn is_of_ours(error: &Error) -> bool {
+    error.as_db_error().is_some_and(|error| {
+        error.schema() == Some("rejoinder")
+            || error
+                .constraint()
+                .is_some_and(|name| name.starts_with("rejoinder_"))
+    })
 }
 
 /// Returns what an error says; the values of rows, which the server shows as details, are left out.

@@ -46,7 +46,7 @@ pub async fn migrate(connector: &Connector, tables: &Tables) -> Result<Migrated,
     client.batch_execute(LOCK_TIMEOUT).await?;
     // Gateways and people may start this at the same time.
     let lock = "SELECT pg_advisory_lock(hashtext('rejoinder.migrate'))";
-    client.batch_execute(lock).await?;
+    attempts(async || client.batch_execute(lock).await).await?;
     in_one_transaction(&client, BASE).await?;
     in_one_transaction(&client, &messages(tables)).await?;
     adopt(&client).await

@@ -264,9 +264,12 @@ pub fn hears(world: &mut World, page: usize, input: &Input) {
     let Input::Frame { attempt, text } = input else {
         return;
     };
-    let is_meant = [r#"{"type":"goodbye""#, r#"{"type":"removed""#]
-        .iter()
-        .any(|start| text.starts_with(start));
+    let meant = [
+        r#"{"type":"goodbye""#,
+        r#"{"type":"removed""#,
+        r#"{"type":"reset""#,
+    ];
+    let is_meant = meant.iter().any(|start| text.starts_with(start));
     if !is_meant || !world.is_current(page, *attempt) {
         return;
     }
@@ -279,6 +282,11 @@ pub fn hears(world: &mut World, page: usize, input: &Input) {
             world.devices[device]
                 .removed
                 .insert(removed.thread_id, (page, false));
+        }
+        // Whoever gets a window takes part again.
+        Ok(ServerFrame::Reset(reset)) => {
+            let device = world.pages[page].device;
+            world.devices[device].removed.remove(&reset.thread_id);
         }
         _ => {}
     }

@@ -29,6 +29,7 @@ fn inbox() -> Read {
 async fn a_rule_of_the_application_refuses_one_message_for_good_and_harms_no_other() {
     let database = Database::migrated().await;
     let rules = "ALTER TABLE messages ADD CHECK (body <> 'rude'); \
+         CREATE UNIQUE INDEX no_echo ON messages (sender_id, body) WHERE body = 'echo'; \
          CREATE FUNCTION ward() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN \
          IF NEW.body = 'blocked' THEN RAISE EXCEPTION 'blocked'; END IF; RETURN NEW; END $$; \
          CREATE TRIGGER ward BEFORE INSERT ON messages FOR EACH ROW EXECUTE FUNCTION ward()";
@@ -39,6 +40,8 @@ async fn a_rule_of_the_application_refuses_one_message_for_good_and_harms_no_oth
         send(T, "a", 2, "rude"),
         send("a|c", "a", 3, "blocked"),
         send(T, "a", 4, "two"),
+        send(T, "b", 5, "echo"),
+        send(T, "b", 6, "echo"),
     ];
     let applied = store
         .apply(UnixMillis::default(), Arc::from(batch), Locked::Skip)
@@ -48,6 +51,8 @@ async fn a_rule_of_the_application_refuses_one_message_for_good_and_harms_no_oth
     assert_eq!(code(&outcomes[1]), ErrorCode::Invalid);
     assert_eq!(code(&outcomes[2]), ErrorCode::Forbidden);
     assert_eq!(ack(&outcomes[3]).sequence_number.get(), 2);
+    assert_eq!(ack(&outcomes[4]).sequence_number.get(), 3);
+    assert_eq!(code(&outcomes[5]), ErrorCode::Invalid);
 }
 
 /// Lets a trigger end the session at the commit: after its work, before anybody is told.
