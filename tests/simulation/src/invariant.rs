@@ -184,7 +184,11 @@ pub const LEFT_OUT: &[(&str, &str)] = &[
         "tests/engine/storing.rs and the browser tests: real IndexedDB",
     ),
     (
-        "leader and follower tabs, several gateways, SSE, PostgreSQL, Redis",
+        "the SQL of PostgreSQL, and the triggers that number what others write",
+        "server/src/store/contract.rs and the tests of server/src/store/postgres, on a real server; here others write by the same plan",
+    ),
+    (
+        "leader and follower tabs, several gateways, SSE, Redis",
         "not built yet; each joins with its faults, invariants and mutants",
     ),
 ];
