@@ -300,13 +300,16 @@ impl Hub {
     }
 
     /// Takes a hint that a thread's head is at least this far. Only the store is believed: if the
-    /// hint is news, everybody reads.
+    /// hint is news, everybody reads, also whoever has begun to before it.
     pub fn head_at_least(&mut self, thread_id: &ThreadId, revision: Revision) -> Vec<Fallen> {
-        let published = self
-            .threads
-            .get(thread_id)
-            .and_then(|entry| entry.published);
-        if published.is_some_and(|published| revision > published) {
+        let published = self.threads.get(thread_id).map(|entry| entry.published);
+        let is_news = |published: Option<Revision>| match published {
+            Some(published) => revision > published,
+            #[cfg(feature = "mutants")]
+            None if rejoinder_mutants::planted!(EarlierReadBelieved) => false,
+            None => true,
+        };
+        if published.is_some_and(is_news) {
             return self.unknown(thread_id);
         }
         Vec::new()

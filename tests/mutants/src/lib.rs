@@ -62,6 +62,8 @@ mutants! {
     PatientTurnLost,
     /// What others write is looked at only when somebody says so.
     PollForgotten,
+    /// A read that began before somebody else's change is believed after it.
+    EarlierReadBelieved,
     /// Whoever comes to a thread is not shown to those who watch it.
     NewcomerUnshown,
     /// Whoever left a thread still takes part in it.

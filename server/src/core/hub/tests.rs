@@ -82,3 +82,14 @@ fn after_a_commit_of_unknown_fate_only_a_newer_read_counts() {
     assert_eq!(old, Arrival::Behind);
     assert_eq!(arrive(&mut hub, ONE, 5, 5), Arrival::Live);
 }
+
+#[test]
+fn a_read_that_began_before_a_hint_does_not_count() {
+    let mut hub = Hub::default();
+    hub.subscribe(&thread(), ONE);
+    let before = hub.stamp();
+    assert_eq!(hub.head_at_least(&thread(), revision(5)), []);
+    let old = hub.arrive(&thread(), ONE, revision(4), revision(4), before);
+    assert_eq!(old, Arrival::Behind);
+    assert_eq!(arrive(&mut hub, ONE, 5, 5), Arrival::Live);
+}

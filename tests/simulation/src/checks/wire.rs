@@ -114,8 +114,14 @@ pub fn transmitted(world: &mut World, page: usize, link: Option<usize>, frame: &
         .calls
         .iter()
         .take_while(|sent| sent.client_msg_id != key);
+    // Another tab may have sent it after its user was let in again.
+    let is_stored = |sent: &&Sent| {
+        let fates = world.fates(&sent.key_name());
+        fates.iter().any(|key| matches!(key, Key::Stored { .. }))
+    };
     let holder = before
         .filter(holds_up)
+        .filter(|sent| !is_stored(sent))
         .find(|sent| !sent.is_discarded && !sent.is_forgotten && !sent.is_unusual);
     // In another history a message that failed may be somebody's stored one.
     let is_held = is_own && !world.setting.skip_failed && world.truths.len() == 1;
