@@ -26,6 +26,10 @@ pub(crate) fn add(seed: u64, end: u64, setting: &mut Setting, steps: &mut Vec<St
     for _ in 0..day.rng.usize(0..4) {
         day.trouble();
     }
+    if day.rng.u8(0..3) == 0 {
+        day.race();
+        setting.store_ms = 60;
+    }
 }
 
 struct Day<'a> {
@@ -95,6 +99,17 @@ impl Day<'_> {
                 key,
             };
             self.at(at + number, action);
+        }
+    }
+
+    /// Others write faster than the store answers, in another order than it was asked; and nobody
+    /// writes after them.
+    fn race(&mut self) {
+        let thread = self.thread();
+        let mut at = self.end;
+        for _ in 0..self.rng.usize(4..16) {
+            at += self.rng.u64(5..120);
+            self.at(at, Action::OthersSend { thread, count: 1 });
         }
     }
 
