@@ -44,6 +44,8 @@ pub struct Sent {
     pub told_by: Option<usize>,
     /// What the last word on that was.
     pub outcome: Option<DiscardOutcome>,
+    /// Its page ended before it was safe or committed: if it arrives, then late.
+    pub is_orphan: bool,
     /// The device forgot everything: its storage was thrown away, or the user logged out.
     pub is_forgotten: bool,
 }

@@ -233,9 +233,10 @@ impl World {
         let device = earlier.device;
         let is_forgetful = self.devices[device].has_forgotten;
         // Other tabs do not know of a message that only this page holds; its user was told
-        // "memory".
+        // "memory". Nor does the next page of its tab.
         let is_before = if earlier.page == later.page {
-            earlier.is_safe() || self.has_one_tab(earlier.device, self.pages[earlier.page].tab)
+            let is_alone = self.has_one_tab(earlier.device, self.pages[earlier.page].tab);
+            earlier.is_safe() || (is_alone && !earlier.is_orphan)
         } else {
             earlier.safe_since.is_some_and(|since| since <= index) && later.is_safe()
         };

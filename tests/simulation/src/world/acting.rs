@@ -139,6 +139,7 @@ impl World {
             is_discarded: false,
             told_by: None,
             outcome: None,
+            is_orphan: false,
             is_forgotten: false,
         });
         let attachments = Vec::new();

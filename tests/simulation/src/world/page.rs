@@ -313,6 +313,13 @@ impl World {
     }
 
     fn end_page(&mut self, page: usize) {
+        for index in 0..self.ledger.calls.len() {
+            let sent = &self.ledger.calls[index];
+            let is_orphan = sent.page == page && !sent.is_safe();
+            if is_orphan && self.fates(&sent.key_name()).is_empty() {
+                self.ledger.calls[index].is_orphan = true;
+            }
+        }
         let one = &mut self.pages[page];
         one.is_open = false;
         one.missed.clear();
