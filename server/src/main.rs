@@ -13,7 +13,7 @@ use rejoinder_gateway::core::Config;
 use rejoinder_gateway::shell::{Access, AdminKey, Settings, serve};
 use rejoinder_gateway::store::{PostgresStore, SqliteStore, Store};
 use rejoinder_gateway::tokens::Tokens;
-use rejoinder_protocol::{Epoch, UserId};
+use rejoinder_protocol::UserId;
 use tokio::net::TcpListener;
 use tracing_subscriber::EnvFilter;
 use uuid::Uuid;
@@ -102,19 +102,16 @@ async fn run(options: ServeOptions, database: Database, tokens: Tokens) -> Resul
     match database {
         Database::Sqlite(path) => {
             let store = SqliteStore::open(&path, &fresh().into())?;
-            let epoch = store.epoch().clone();
-            serve_with(options, tokens, admin_key, store, epoch).await
+            serve_with(options, tokens, admin_key, store).await
         }
         Database::SqliteMemory => {
             let store = SqliteStore::memory(&fresh().into())?;
-            let epoch = store.epoch().clone();
-            serve_with(options, tokens, admin_key, store, epoch).await
+            serve_with(options, tokens, admin_key, store).await
         }
         Database::Postgres(postgres, readers) => {
             let (connector, tables) = *postgres;
             let store = PostgresStore::open(connector, &tables, readers).await?;
-            let epoch = store.epoch().clone();
-            serve_with(options, tokens, admin_key, store, epoch).await
+            serve_with(options, tokens, admin_key, store).await
         }
     }
 }
@@ -124,9 +121,8 @@ async fn serve_with<S: Store>(
     tokens: Tokens,
     admin_key: Option<AdminKey>,
     store: S,
-    epoch: Epoch,
 ) -> Result<(), Failure> {
-    let mut config = Config::new(epoch, fresh().as_u64_pair().1);
+    let mut config = Config::new(store.epoch().clone(), fresh().as_u64_pair().1);
     config.dev_pairs = options.dev;
     config.messages_burst = options.messages_burst;
     config.messages_per_second = options.messages_per_second;

@@ -74,6 +74,9 @@ pub enum StoreError {
 
 /// A durable store of threads.
 pub trait Store: Send + Sync + 'static {
+    /// Returns the id of the database's history when it was opened.
+    fn epoch(&self) -> &Epoch;
+
     /// Runs commands in one transaction and gives new changes the next numbers of their threads.
     ///
     /// A refused, duplicate or failing command burns no number and changes nothing for its

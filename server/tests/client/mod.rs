@@ -13,7 +13,6 @@ use rejoinder_gateway::shell::{Access, Settings, serve};
 use rejoinder_gateway::store::postgres::{Connector, PostgresStore, Tables};
 use rejoinder_gateway::store::{SqliteStore, Store};
 use rejoinder_gateway::tokens::Tokens;
-use rejoinder_protocol::Epoch;
 use serde_json::Value;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
@@ -43,20 +42,18 @@ impl Gateway {
     pub async fn set(choose: impl FnOnce(&mut Settings)) -> Self {
         let epoch = "e1".parse().unwrap();
         let store = SqliteStore::memory(&epoch).unwrap();
-        Self::with(store, epoch, choose).await
+        Self::with(store, choose).await
     }
 
     pub async fn on_postgres(url: &str, tables: &Tables) -> Self {
         let connector = Connector::new(url, None).unwrap();
         let store = PostgresStore::open(connector, tables, 4).await.unwrap();
-        let epoch = store.epoch().clone();
-        Self::with(store, epoch, |_| {}).await
+        Self::with(store, |_| {}).await
     }
 
     pub async fn on_file(path: &Path) -> Self {
         let store = SqliteStore::open(path, &uuid::Uuid::now_v7().into()).unwrap();
-        let epoch = store.epoch().clone();
-        Self::with(store, epoch, |_| {}).await
+        Self::with(store, |_| {}).await
     }
 
     pub async fn serving(folder: &Path) -> Self {
@@ -64,11 +61,11 @@ impl Gateway {
         Self::set(|settings| settings.serve_dir = Some(folder)).await
     }
 
-    async fn with<S: Store>(store: S, epoch: Epoch, choose: impl FnOnce(&mut Settings)) -> Self {
+    async fn with<S: Store>(store: S, choose: impl FnOnce(&mut Settings)) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let seed = uuid::Uuid::now_v7().as_u64_pair().1;
-        let mut config = Config::new(epoch, seed);
+        let mut config = Config::new(store.epoch().clone(), seed);
         config.dev_pairs = true;
         let mut settings = Settings {
             config,

@@ -122,12 +122,6 @@ impl PostgresStore {
             connector,
         })
     }
-
-    /// Returns the id of this database's history when it was opened.
-    #[must_use]
-    pub fn epoch(&self) -> &Epoch {
-        &self.epoch
-    }
 }
 
 fn pool(connector: &Connector, size: usize) -> Result<Pool, OpenError> {
@@ -157,6 +151,10 @@ fn read_epoch(row: &Row) -> Result<Epoch, Error> {
 }
 
 impl Store for PostgresStore {
+    fn epoch(&self) -> &Epoch {
+        &self.epoch
+    }
+
     async fn apply(
         &self,
         now: UnixMillis,

@@ -72,12 +72,6 @@ impl SqliteStore {
         })
     }
 
-    /// Returns the id of this database's history when it was opened.
-    #[must_use]
-    pub fn epoch(&self) -> &Epoch {
-        &self.epoch
-    }
-
     fn reader(&self) -> &mpsc::Sender<Job> {
         let turn = &self.next_reader;
         let turn = turn.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
@@ -109,6 +103,10 @@ fn gone() -> StoreError {
 }
 
 impl Store for SqliteStore {
+    fn epoch(&self) -> &Epoch {
+        &self.epoch
+    }
+
     async fn apply(
         &self,
         now: UnixMillis,
