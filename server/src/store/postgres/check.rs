@@ -104,12 +104,13 @@ struct Checking<'a> {
 }
 
 impl Checking<'_> {
+    /// Asks for one text; none if it is null, or not there.
     async fn text(&self, sql: &str) -> Result<Option<String>, tokio_postgres::Error> {
-        let row = self.client.query_one(&self.tables.fill(sql), &[]).await?;
-        row.try_get(0)
+        let row = self.client.query_opt(&self.tables.fill(sql), &[]).await?;
+        row.map_or(Ok(None), |row| row.try_get(0))
     }
 
-    /// A query for what is wrong, as one text; null if nothing is.
+    /// A query for what is wrong, as one text; none if nothing is.
     async fn nothing_wrong(
         &self,
         name: &'static str,
@@ -279,19 +280,11 @@ impl Checking<'_> {
              WHERE heads.sequence_number IS DISTINCT FROM coalesce(newest, 0) \
              OR held IS DISTINCT FROM nullif(heads.sequence_number, 0) OR numbers <> held \
              ) AS odd HAVING count(*) > 0";
-        let name = "dense sequence_number";
-        match self.client.query_opt(&self.tables.fill(sql), &[]).await {
-            Ok(None) => Finding::good(name, "every thread from 1 without a hole"),
-            Ok(Some(row)) => match row.try_get::<_, String>(0) {
-                Ok(problem) => {
-                    let remedy = "rows were written past the triggers, or the table was emptied: \
-                                  clients show a gap there for ever, nothing else is wrong";
-                    Finding::bad(name, problem, remedy)
-                }
-                Err(error) => failed(name, &error),
-            },
-            Err(error) => failed(name, &error),
-        }
+        let remedy = "rows were written past the triggers, or the table was emptied: clients show \
+                      a gap there for ever, nothing else is wrong";
+        let good = "every thread from 1 without a hole";
+        self.nothing_wrong("dense sequence_number", sql, good, remedy)
+            .await
     }
 
     async fn participants(&self) -> Finding {
@@ -299,19 +292,10 @@ impl Checking<'_> {
              SELECT FROM rejoinder.heads LEFT JOIN rejoinder.participants \
              ON participants.thread_id = heads.thread_id AND left_at IS NULL \
              GROUP BY heads.thread_id HAVING count(user_id) < 2) AS lonely HAVING count(*) > 0";
-        let name = "participants";
-        match self.client.query_opt(sql, &[]).await {
-            Ok(None) => Finding::good(name, "two or more in every thread"),
-            Ok(Some(row)) => match row.try_get::<_, String>(0) {
-                Ok(problem) => {
-                    let remedy = "name the application's table of participants with \
-                                  --participants-table and run `rejoinder-gateway migrate` again";
-                    Finding::bad(name, problem, remedy)
-                }
-                Err(error) => failed(name, &error),
-            },
-            Err(error) => failed(name, &error),
-        }
+        let remedy = "name the application's table of participants with --participants-table and \
+                      run `rejoinder-gateway migrate` again";
+        let good = "two or more in every thread";
+        self.nothing_wrong("participants", sql, good, remedy).await
     }
 
     async fn epoch(&self) -> Finding {
