@@ -4,6 +4,7 @@
 //! lock is a statement of its own, so that what follows sees everything that was committed before
 //! the lock was had.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use futures_util::future::{join3, join4};
@@ -132,11 +133,12 @@ impl Writing {
             skipped.extend(id.parse().ok().filter(|id| !known.threads.contains_key(id)));
         }
         self.look_up(&wanted, &mut known).await.map_err(before)?;
-        let executed: Vec<_> = commands
-            .iter()
-            .filter(|command| !skipped.contains(command.thread_id()))
-            .cloned()
-            .collect();
+        let executed: Cow<'_, [Command]> = if skipped.is_empty() {
+            Cow::Borrowed(commands)
+        } else {
+            let is_free = |one: &&Command| !skipped.contains(one.thread_id());
+            commands.iter().filter(is_free).cloned().collect()
+        };
         let locked = known.threads.keys().cloned().collect();
         let plan = plan(now, known, &executed);
         let batch = Batch::of(now, &locked, &plan.writes);

@@ -1,5 +1,6 @@
 //! Batches of commands: run on a connection of their own, again or in parts where that helps.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -52,10 +53,11 @@ impl Writer {
     ) -> Result<Applied, StoreError> {
         let (fitting, mut outcomes) = self.fitting(commands);
         let mut skipped = BTreeSet::new();
-        let asked: Vec<_> = fitting
-            .iter()
-            .map(|(_, command)| (*command).clone())
-            .collect();
+        let asked: Cow<'_, [Command]> = if outcomes.is_empty() {
+            Cow::Borrowed(commands)
+        } else {
+            fitting.iter().map(|(_, one)| (*one).clone()).collect()
+        };
         let applied = match self.attempts(now, &asked).await {
             Err(Fault::Statement(error)) => self.one_by_one(now, &asked, &error).await,
             Err(Fault::Locked(error)) if self.locked == Locked::Skip => {
