@@ -2,7 +2,7 @@
 
 use tokio_postgres::Client;
 
-use super::tables::{NEEDED, ParticipantsTable, Tables};
+use super::tables::{NEEDED, Name, ParticipantsTable, Tables};
 use super::{Connector, OpenError};
 
 const BASE: &str = include_str!("../../../migrations/postgres/001_base.sql");
@@ -113,21 +113,17 @@ fn messages(tables: &Tables) -> String {
         .take(NEEDED)
         .map(|(_, name)| name.text())
         .collect();
-    let participants = tables.participants.as_ref();
+    let participants = tables
+        .participants
+        .as_ref()
+        .map_or_else(Participants::unsaid, Participants::of);
     let filled = MESSAGES
         .replace("{{needed_columns_text}}", &needed.join(", "))
-        .replace("{{participants_of_thread}}", &people(participants))
-        .replace("{{participants_declare}}", &listed(participants))
-        .replace("{{unadopted_participants}}", &threads(participants))
-        .replace(
-            "{{sender_joins}}",
-            if participants.is_none() {
-                SENDER_JOINS
-            } else {
-                ""
-            },
-        )
-        .replace("{{participants_triggers}}", &triggers(participants));
+        .replace("{{participants_of_thread}}", &participants.of_thread)
+        .replace("{{participants_declare}}", &participants.declare)
+        .replace("{{unadopted_participants}}", &participants.unadopted)
+        .replace("{{sender_joins}}", participants.sender_joins)
+        .replace("{{participants_triggers}}", &participants.triggers);
     tables.fill(&filled)
 }
 
@@ -139,73 +135,67 @@ const SENDER_JOINS: &str = "IF NEW.{{sender_id}} IS NOT NULL AND NOT EXISTS (
     PERFORM rejoinder.join_thread(NEW.{{thread_id}}::text, NEW.{{sender_id}}::text);
   END IF;";
 
-/// A query for the people of the thread `_typed`.
-fn people(participants: Option<&ParticipantsTable>) -> String {
-    let Some(ParticipantsTable {
-        table,
-        thread_id,
-        user_ids,
-    }) = participants
-    else {
-        return "SELECT {{sender_id}}::text AS person FROM {{messages}} \
-                WHERE {{thread_id}} = _typed"
-            .to_owned();
-    };
-    let of = |user_id| {
-        format!("SELECT {user_id}::text AS person FROM {table} WHERE {thread_id} = _listed")
-    };
-    user_ids
-        .iter()
-        .map(of)
-        .collect::<Vec<_>>()
-        .join(" UNION ALL ")
+/// What the migration says of who takes part.
+struct Participants {
+    /// A query for the people of the thread `_typed`.
+    of_thread: String,
+    /// The thread `_thread`, as the participants' table writes it: `_listed`.
+    declare: String,
+    /// A query for threads that have people and are new here, to be added to another one.
+    unadopted: String,
+    sender_joins: &'static str,
+    triggers: String,
 }
 
-/// The thread `_thread`, as the participants' table writes it.
-fn listed(participants: Option<&ParticipantsTable>) -> String {
-    participants.map_or_else(String::new, |participants| {
+impl Participants {
+    /// No table says it.
+    fn unsaid() -> Self {
+        let of_thread =
+            "SELECT {{sender_id}}::text AS person FROM {{messages}} WHERE {{thread_id}} = _typed";
+        Self {
+            of_thread: of_thread.to_owned(),
+            declare: String::new(),
+            unadopted: String::new(),
+            sender_joins: SENDER_JOINS,
+            triggers: String::new(),
+        }
+    }
+
+    /// A table says it.
+    fn of(said: &ParticipantsTable) -> Self {
         let ParticipantsTable {
-            table, thread_id, ..
-        } = participants;
-        format!("_listed {table}.{thread_id}%TYPE := _thread;")
-    })
-}
-
-/// Threads that have people and are new here.
-fn threads(participants: Option<&ParticipantsTable>) -> String {
-    let Some(ParticipantsTable {
-        table, thread_id, ..
-    }) = participants
-    else {
-        return String::new();
-    };
-    format!(
-        "\n  UNION\n  SELECT {thread_id}::text FROM {table} AS listed\n   \
-         WHERE {thread_id} IS NOT NULL AND NOT EXISTS (\n     \
-         SELECT FROM rejoinder.heads WHERE heads.thread_id = listed.{thread_id}::text\n   )"
-    )
-}
-
-fn triggers(participants: Option<&ParticipantsTable>) -> String {
-    let Some(ParticipantsTable {
-        table,
-        thread_id,
-        user_ids,
-    }) = participants
-    else {
-        return String::new();
-    };
-    let of = |row: &str| {
-        let all = user_ids
-            .iter()
-            .map(|user_id| format!("{row}.{user_id}::text"));
-        all.collect::<Vec<_>>().join(", ")
-    };
-    PARTICIPANTS
-        .replace("{{participants}}", &table.to_string())
-        .replace("{{participants_thread_id}}", &thread_id.to_string())
-        .replace("{{participants_old}}", &of("OLD"))
-        .replace("{{participants_new}}", &of("NEW"))
+            table,
+            thread_id,
+            user_ids,
+        } = said;
+        let each = |one: &dyn Fn(&Name) -> String, between: &str| {
+            user_ids.iter().map(one).collect::<Vec<_>>().join(between)
+        };
+        let people = |user_id: &Name| {
+            format!("SELECT {user_id}::text AS person FROM {table} WHERE {thread_id} = _listed")
+        };
+        Self {
+            of_thread: each(&people, " UNION ALL "),
+            declare: format!("_listed {table}.{thread_id}%TYPE := _thread;"),
+            unadopted: format!(
+                "\n  UNION\n  SELECT {thread_id}::text FROM {table} AS listed\n   \
+                 WHERE {thread_id} IS NOT NULL AND NOT EXISTS (\n     \
+                 SELECT FROM rejoinder.heads WHERE heads.thread_id = listed.{thread_id}::text\n   )"
+            ),
+            sender_joins: "",
+            triggers: PARTICIPANTS
+                .replace("{{participants}}", &table.to_string())
+                .replace("{{participants_thread_id}}", &thread_id.to_string())
+                .replace(
+                    "{{participants_old}}",
+                    &each(&|one| format!("OLD.{one}::text"), ", "),
+                )
+                .replace(
+                    "{{participants_new}}",
+                    &each(&|one| format!("NEW.{one}::text"), ", "),
+                ),
+        }
+    }
 }
 
 #[cfg(test)]
