@@ -13,8 +13,8 @@ use super::config::{
 use super::{Hub, Millis, Now};
 use crate::store::Read;
 
-/// What others write into the store.
-#[derive(Debug)]
+/// What others write into the store. It begins with a poll, and hears nothing yet.
+#[derive(Debug, Default)]
 pub struct Watch {
     /// Whether changes are told to us at the moment.
     is_heard: bool,
@@ -66,21 +66,6 @@ impl Told {
 }
 
 impl Watch {
-    /// Begins with a poll, and hears nothing yet.
-    #[must_use]
-    pub fn new() -> Self {
-        Self {
-            is_heard: false,
-            poll_at: Millis(0),
-            polling: VecDeque::new(),
-            is_polling: false,
-            round: Round::default(),
-            due: BTreeSet::new(),
-            looking: BTreeSet::new(),
-            told: Told::default(),
-        }
-    }
-
     /// Takes the news that changes are told to us from now on, or no longer. Something was missed in
     /// between, either way.
     pub fn heard(&mut self, is_heard: bool) {
@@ -195,11 +180,5 @@ impl Watch {
             .collect();
         round.after = users.last().filter(|_| users.len() == POLL_CHUNK).cloned();
         users
-    }
-}
-
-impl Default for Watch {
-    fn default() -> Self {
-        Self::new()
     }
 }

@@ -67,7 +67,7 @@ impl Gateway {
     pub fn new(config: Config) -> Self {
         Self {
             ids: Ids::new(config.seed),
-            watch: config.others_write.then(Watch::new),
+            watch: config.others_write.then(Watch::default),
             config,
             hub: Hub::default(),
             presence: Presence::default(),
