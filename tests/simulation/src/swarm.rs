@@ -18,15 +18,15 @@ pub fn schedule(seed: u64) -> Schedule {
     let mut setting = setting(rng);
     let end = rng.u64(10_000..120_000);
     let mut steps = Vec::new();
-    let mut swarm = Swarm {
+    let mut day = Day {
         rng,
         open: &setting.open,
         end,
         steps: &mut steps,
     };
-    swarm.people();
-    for _ in 0..swarm.rng.usize(0..6) {
-        swarm.trouble();
+    day.people();
+    for _ in 0..day.rng.usize(0..6) {
+        day.trouble();
     }
     identity::add(seed, end, &mut setting, &mut steps);
     others::add(seed, end, &mut setting, &mut steps);
@@ -64,16 +64,29 @@ fn setting(rng: &mut Rng) -> Setting {
     }
 }
 
-struct Swarm<'a> {
+/// A day being made up.
+struct Day<'a> {
     rng: &'a mut Rng,
     open: &'a [usize],
     end: u64,
     steps: &'a mut Vec<Step>,
 }
 
-impl Swarm<'_> {
+impl Day<'_> {
     fn at(&mut self, at: u64, action: Action) {
         self.steps.push(Step { at, action });
+    }
+
+    /// A short message, by a call of its own.
+    fn send_short(&mut self, at: u64, tab: usize, thread: usize) {
+        let (size, key) = (Size::Short, Key::Fresh);
+        let action = Action::Send {
+            tab,
+            thread,
+            size,
+            key,
+        };
+        self.at(at, action);
     }
 
     fn when(&mut self) -> u64 {

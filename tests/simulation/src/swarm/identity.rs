@@ -1,9 +1,8 @@
 //! What a seed adds about tokens and users, from a stream of its own: days without it stay the days
 //! that they were.
 
-use fastrand::Rng;
-
-use crate::action::{Action, Key, Size};
+use super::Day;
+use crate::action::Action;
 use crate::random::{pick, stream};
 use crate::schedule::{Setting, Step};
 
@@ -29,36 +28,18 @@ pub(crate) fn add(seed: u64, end: u64, setting: &mut Setting, steps: &mut Vec<St
         steps,
     };
     for _ in 0..day.rng.usize(0..4) {
-        day.trouble();
+        day.identity_trouble();
     }
-}
-
-struct Day<'a> {
-    rng: &'a mut Rng,
-    open: &'a [usize],
-    end: u64,
-    steps: &'a mut Vec<Step>,
 }
 
 impl Day<'_> {
-    fn at(&mut self, at: u64, action: Action) {
-        self.steps.push(Step { at, action });
-    }
-
-    fn sends(&mut self, at: u64, tab: usize, count: u64) {
-        let (thread, size, key) = (PAIR, Size::Short, Key::Fresh);
+    fn send_to_pair(&mut self, at: u64, tab: usize, count: u64) {
         for number in 0..count {
-            let action = Action::Send {
-                tab,
-                thread,
-                size,
-                key,
-            };
-            self.at(at + number * 3, action);
+            self.send_short(at + number * 3, tab, PAIR);
         }
     }
 
-    fn trouble(&mut self) {
+    fn identity_trouble(&mut self) {
         let at = self.rng.u64(200..self.end);
         let tab = pick(self.rng, self.open);
         let longest = pick(self.rng, &[3_000, 20_000, 90_000]);
@@ -92,7 +73,7 @@ impl Day<'_> {
     fn meet(&mut self, at: u64, tab: usize) {
         let soon = at + self.rng.u64(0..12_000);
         let count = self.rng.u64(0..4);
-        self.sends(soon, tab, count);
+        self.send_to_pair(soon, tab, count);
         match self.rng.u8(0..4) {
             0 => self.at(soon, Action::Truncate { tab }),
             1 => self.at(soon, Action::Connect { tab }),
@@ -108,7 +89,7 @@ impl Day<'_> {
             let ms = self.rng.u64(500..15_000);
             self.at(at, Action::Cut { tab, ms });
         }
-        self.sends(at, tab, count);
+        self.send_to_pair(at, tab, count);
         let then = at + self.rng.u64(0..6_000);
         if self.rng.bool() {
             // The application's function already knows of the next one, the page does not.
@@ -119,7 +100,7 @@ impl Day<'_> {
         let then = then + self.rng.u64(0..2_000);
         self.at(then, Action::SwitchUser { tab });
         let count = self.rng.u64(0..4);
-        self.sends(then + 1, tab, count);
+        self.send_to_pair(then + 1, tab, count);
         if self.rng.bool() {
             let back = then + self.rng.u64(0..15_000);
             self.at(back, Action::SwitchUser { tab });

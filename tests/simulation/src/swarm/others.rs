@@ -1,9 +1,8 @@
 //! What a seed adds about others who write into the database, from a stream of its own: days without
 //! it stay the days that they were.
 
-use fastrand::Rng;
-
-use crate::action::{Action, Key, Size};
+use super::Day;
+use crate::action::Action;
 use crate::random::{pick, stream};
 use crate::schedule::{Setting, Step, TABS, threads_of};
 
@@ -21,36 +20,25 @@ pub(crate) fn add(seed: u64, end: u64, setting: &mut Setting, steps: &mut Vec<St
         steps,
     };
     for _ in 0..day.rng.usize(1..8) {
-        day.write();
+        day.others_write();
     }
     for _ in 0..day.rng.usize(0..4) {
-        day.trouble();
+        day.others_trouble();
     }
     if day.rng.u8(0..3) == 0 {
-        day.race();
+        day.others_race();
         setting.store_ms = 60;
     }
 }
 
-struct Day<'a> {
-    rng: &'a mut Rng,
-    open: &'a [usize],
-    end: u64,
-    steps: &'a mut Vec<Step>,
-}
-
 impl Day<'_> {
-    fn at(&mut self, at: u64, action: Action) {
-        self.steps.push(Step { at, action });
-    }
-
-    fn thread(&mut self) -> usize {
+    fn others_thread(&mut self) -> usize {
         pick(self.rng, &[0, 0, 0, 1])
     }
 
     /// Others write, and mostly somebody writes here at the same time.
-    fn write(&mut self) {
-        let (at, thread) = (self.rng.u64(200..self.end), self.thread());
+    fn others_write(&mut self) {
+        let (at, thread) = (self.rng.u64(200..self.end), self.others_thread());
         let which = self.rng.u32(..);
         let action = match self.rng.u8(0..12) {
             0..=5 => Action::OthersSend {
@@ -82,30 +70,23 @@ impl Day<'_> {
         self.at(at, action);
         if self.rng.u8(0..3) > 0 {
             let around = self.rng.u64(0..400);
-            self.sends((at + around).saturating_sub(200), thread);
+            self.send_to((at + around).saturating_sub(200), thread);
         }
     }
 
-    fn sends(&mut self, at: u64, thread: usize) {
+    fn send_to(&mut self, at: u64, thread: usize) {
         let theirs = |tab: &&usize| threads_of(TABS[**tab]).any(|one| one == thread);
         let tabs: Vec<_> = self.open.iter().filter(theirs).copied().collect();
         let tab = pick(self.rng, &tabs);
-        let (size, key) = (Size::Short, Key::Fresh);
         for number in 0..self.rng.u64(1..4) {
-            let action = Action::Send {
-                tab,
-                thread,
-                size,
-                key,
-            };
-            self.at(at + number, action);
+            self.send_short(at + number, tab, thread);
         }
     }
 
     /// Others write faster than the store answers, in another order than it was asked; and nobody
     /// writes after them.
-    fn race(&mut self) {
-        let thread = self.thread();
+    fn others_race(&mut self) {
+        let thread = self.others_thread();
         let mut at = self.end;
         for _ in 0..self.rng.usize(4..16) {
             at += self.rng.u64(5..120);
@@ -113,8 +94,8 @@ impl Day<'_> {
         }
     }
 
-    fn trouble(&mut self) {
-        let (at, thread) = (self.rng.u64(200..self.end), self.thread());
+    fn others_trouble(&mut self) {
+        let (at, thread) = (self.rng.u64(200..self.end), self.others_thread());
         match self.rng.u8(0..5) {
             0 => {
                 let ms = pick(self.rng, &[200, 3_000, 20_000]);
@@ -132,8 +113,8 @@ impl Day<'_> {
                 let ms = pick(self.rng, &[50, 1_500, 5_000, 12_000]);
                 self.at(at, Action::Hold { thread, ms });
                 let soon = at + self.rng.u64(0..ms);
-                self.sends(soon, thread);
-                self.sends(soon + 5, thread);
+                self.send_to(soon, thread);
+                self.send_to(soon + 5, thread);
             }
         }
     }
