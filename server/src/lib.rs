@@ -14,6 +14,8 @@ pub mod core;
 #[cfg(feature = "shell")]
 pub mod finding;
 #[cfg(feature = "shell")]
+mod https;
+#[cfg(feature = "shell")]
 pub mod probe;
 #[cfg(feature = "shell")]
 pub mod shell;

@@ -6,11 +6,9 @@ use http_body_util::Empty;
 use hyper::body::Bytes;
 use hyper::header::{CONNECTION, HOST, ORIGIN, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_VERSION, UPGRADE};
 use hyper::{Request, StatusCode, Uri};
-use hyper_rustls::HttpsConnectorBuilder;
-use hyper_util::client::legacy::Client;
-use hyper_util::rt::TokioExecutor;
 
 use crate::finding::Finding;
+use crate::https;
 
 const NAME: &str = "gateway";
 /// A gateway that takes longer is not there.
@@ -47,14 +45,7 @@ fn http(url: &str) -> Option<Uri> {
 
 async fn upgrade(url: Uri, origin: Option<&str>) -> Result<StatusCode, String> {
     let words = |error: &dyn std::fmt::Display| error.to_string();
-    let provider = rustls::crypto::ring::default_provider();
-    let connector = HttpsConnectorBuilder::new()
-        .with_provider_and_native_roots(provider)
-        .map_err(|error| words(&error))?
-        .https_or_http()
-        .enable_http1()
-        .build();
-    let client = Client::builder(TokioExecutor::new()).build(connector);
+    let client = https::client().map_err(|error| words(&error))?;
     let host = url.authority().map(ToString::to_string).unwrap_or_default();
     let mut request = Request::get(url)
         .header(HOST, host)

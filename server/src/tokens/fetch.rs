@@ -2,13 +2,11 @@
 
 use std::time::Duration;
 
-use http_body_util::{BodyExt, Empty, Limited};
+use http_body_util::{BodyExt, Limited};
 use hyper::body::Bytes;
 use hyper::{StatusCode, Uri};
-use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
-use hyper_util::client::legacy::Client;
-use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::rt::TokioExecutor;
+
+use crate::https::{self, HttpsClient};
 
 /// A key set has some hundred bytes per key.
 const BODY_BYTES_MAX: usize = 256 * 1024;
@@ -49,7 +47,7 @@ pub(super) enum FetchError {
 /// Where keys are published.
 pub(super) struct KeysUrl {
     url: Uri,
-    client: Client<HttpsConnector<HttpConnector>, Empty<Bytes>>,
+    client: HttpsClient,
 }
 
 impl KeysUrl {
@@ -70,18 +68,7 @@ impl KeysUrl {
         if scheme != "https" && !(scheme == "http" && is_loopback(host)) {
             return Err(KeysUrlError::NotHttps(text.to_owned()));
         }
-        // Named, not the process' default: that panics where two were compiled in.
-        let provider = rustls::crypto::ring::default_provider();
-        let connector = HttpsConnectorBuilder::new()
-            .with_provider_and_native_roots(provider)
-            .map_err(|error| KeysUrlError::NoRoots(error.to_string()))?
-            .https_or_http()
-            .enable_http1()
-            .build();
-        let client = Client::builder(TokioExecutor::new())
-            // The next request is minutes away.
-            .pool_max_idle_per_host(0)
-            .build(connector);
+        let client = https::client().map_err(|error| KeysUrlError::NoRoots(error.to_string()))?;
         Ok(Self { url, client })
     }
 
