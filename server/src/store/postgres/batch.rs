@@ -122,47 +122,35 @@ impl<'a> Batch<'a> {
         let heads = Heads::of(&self.heads);
         let participants = Participants::of(&self.participants);
         let voided = Voided::of(&self.voided);
-        let steps: [(&Statement, Vec<&(dyn ToSql + Sync)>, bool); 8] = [
+        let steps: [(&Statement, Values<'_>, bool); 8] = [
             (
                 &prepared.new_heads,
-                new_heads.values(&self.now).to_vec(),
+                new_heads.values(&self.now),
                 new_heads.threads.is_empty(),
             ),
             (
                 &prepared.heads,
-                heads.values(&self.now).to_vec(),
+                heads.values(&self.now),
                 heads.threads.is_empty(),
             ),
             (
                 &prepared.participants,
-                participants.values().to_vec(),
+                participants.values(),
                 participants.threads.is_empty(),
             ),
-            (
-                &prepared.add,
-                added.messages().to_vec(),
-                added.threads.is_empty(),
-            ),
-            (
-                &prepared.keys,
-                added.keys().to_vec(),
-                added.threads.is_empty(),
-            ),
+            (&prepared.add, added.messages(), added.threads.is_empty()),
+            (&prepared.keys, added.keys(), added.threads.is_empty()),
             (
                 &prepared.replace,
-                replaced.values().to_vec(),
+                replaced.values(),
                 replaced.threads.is_empty(),
             ),
             (
                 &prepared.delete,
-                deleted.places().to_vec(),
+                deleted.places(),
                 deleted.threads.is_empty(),
             ),
-            (
-                &prepared.void,
-                voided.values().to_vec(),
-                voided.threads.is_empty(),
-            ),
+            (&prepared.void, voided.values(), voided.threads.is_empty()),
         ];
         let mut running: Vec<BoxFuture<'_, Result<(), Error>>> = Vec::new();
         for (statement, values, is_empty) in steps {
@@ -180,7 +168,8 @@ impl<'a> Batch<'a> {
     }
 }
 
-type Values<'a, const N: usize> = [&'a (dyn ToSql + Sync); N];
+/// What one statement is given.
+type Values<'a> = Vec<&'a (dyn ToSql + Sync)>;
 
 #[derive(Default)]
 struct Added<'a> {
@@ -216,8 +205,8 @@ impl<'a> Added<'a> {
         added
     }
 
-    fn messages(&self) -> Values<'_, 9> {
-        [
+    fn messages(&self) -> Values<'_> {
+        vec![
             &self.threads,
             &self.numbers,
             &self.revisions,
@@ -230,8 +219,8 @@ impl<'a> Added<'a> {
         ]
     }
 
-    fn keys(&self) -> Values<'_, 8> {
-        [
+    fn keys(&self) -> Values<'_> {
+        vec![
             &self.threads,
             &self.senders,
             &self.keys,
@@ -268,8 +257,8 @@ impl<'a> Replaced<'a> {
         replaced
     }
 
-    fn values(&self) -> Values<'_, 6> {
-        [
+    fn values(&self) -> Values<'_> {
+        vec![
             &self.threads,
             &self.numbers,
             &self.revisions,
@@ -279,8 +268,8 @@ impl<'a> Replaced<'a> {
         ]
     }
 
-    fn places(&self) -> Values<'_, 3> {
-        [&self.threads, &self.numbers, &self.revisions]
+    fn places(&self) -> Values<'_> {
+        vec![&self.threads, &self.numbers, &self.revisions]
     }
 }
 
@@ -302,8 +291,8 @@ impl<'a> Heads<'a> {
         heads
     }
 
-    fn values<'b>(&'b self, now: &'b i64) -> Values<'b, 4> {
-        [&self.threads, &self.revisions, &self.numbers, now]
+    fn values<'b>(&'b self, now: &'b i64) -> Values<'b> {
+        vec![&self.threads, &self.revisions, &self.numbers, now]
     }
 }
 
@@ -333,8 +322,8 @@ impl<'a> Participants<'a> {
         participants
     }
 
-    fn values(&self) -> Values<'_, 6> {
-        [
+    fn values(&self) -> Values<'_> {
+        vec![
             &self.threads,
             &self.users,
             &self.revisions,
@@ -363,7 +352,7 @@ impl<'a> Voided<'a> {
         voided
     }
 
-    fn values(&self) -> Values<'_, 3> {
-        [&self.threads, &self.senders, &self.keys]
+    fn values(&self) -> Values<'_> {
+        vec![&self.threads, &self.senders, &self.keys]
     }
 }
