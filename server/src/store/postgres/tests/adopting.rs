@@ -1,16 +1,13 @@
 //! Tables that are there already, with rows in them.
 
-use std::sync::Arc;
 use std::time::Duration;
 
-use rejoinder_protocol::{Revision, SequenceNumber, Since, UnixMillis};
+use rejoinder_protocol::{Revision, SequenceNumber, Since};
 
-use super::Database;
+use super::{Database, apply};
 use crate::store::contract::ack;
-use crate::store::postgres::{
-    OpenError, ParticipantsTable, PostgresStore, Renamed, migrate, print,
-};
-use crate::store::{Command, Content, Locked, NewMessage, Read, Reader, Store};
+use crate::store::postgres::{OpenError, ParticipantsTable, PostgresStore, Renamed, print};
+use crate::store::{Command, Content, NewMessage, Read, Reader, Store};
 
 const A: &str = "aaaaaaaa-0000-4000-8000-000000000001";
 const B: &str = "bbbbbbbb-0000-4000-8000-000000000002";
@@ -86,22 +83,12 @@ async fn an_application_moves_in_with_its_own_names_and_types() {
     session.batch_execute(&rows).await.unwrap();
     let unprepared = PostgresStore::open(database.connector(), &database.tables, 1).await;
     assert!(matches!(unprepared, Err(OpenError::NotMigrated)));
-    let connector = database.connector();
-    assert_eq!(
-        migrate(&connector, &database.tables).await.unwrap().threads,
-        1
-    );
-    assert_eq!(
-        migrate(&connector, &database.tables).await.unwrap().threads,
-        0
-    );
+    assert_eq!(database.migrate().await.unwrap().threads, 1);
+    assert_eq!(database.migrate().await.unwrap().threads, 0);
     let store = database.store().await;
     assert_eq!(history(&store, B, THREAD).await, ["first", "second"]);
-    let batch = Arc::from([message(THREAD, A, 7)]);
-    let applied = store
-        .apply(UnixMillis::default(), batch, Locked::Skip)
-        .await
-        .unwrap();
+    let batch = [message(THREAD, A, 7)];
+    let applied = apply(&store, &batch).await.unwrap();
     let ack = ack(&applied.outcomes[0]);
     // Two people, two old messages, and this one.
     assert_eq!((ack.sequence_number.get(), ack.revision.get()), (3, 5));
@@ -115,11 +102,8 @@ async fn an_application_moves_in_with_its_own_names_and_types() {
         "gateway 7"
     );
     // Threads that this table could not hold do not exist, and cannot be made.
-    let odd = Arc::from([message("not-a-uuid", A, 8)]);
-    let odd = store
-        .apply(UnixMillis::default(), odd, Locked::Skip)
-        .await
-        .unwrap();
+    let odd = [message("not-a-uuid", A, 8)];
+    let odd = apply(&store, &odd).await.unwrap();
     assert_eq!(
         crate::store::contract::code(&odd.outcomes[0]).as_str(),
         "not_found"
@@ -152,9 +136,7 @@ async fn what_the_reference_left_is_replaced() {
          ('{THREAD}', '{B}', 'two', 'not a uuid', '2025-01-01')"
     );
     session.batch_execute(&insert).await.unwrap();
-    migrate(&database.connector(), &database.tables)
-        .await
-        .unwrap();
+    database.migrate().await.unwrap();
     session
         .batch_execute(
             &insert
@@ -180,7 +162,7 @@ async fn what_the_reference_left_is_replaced() {
         0
     );
     // Who moved in with a key gets the original answer.
-    let resend = Arc::from([Command::Send(NewMessage {
+    let resend = [Command::Send(NewMessage {
         thread_id: THREAD.parse().unwrap(),
         sender_id: A.parse().unwrap(),
         client_msg_id: "00000000-0000-4000-8000-000000000001".parse().unwrap(),
@@ -188,11 +170,8 @@ async fn what_the_reference_left_is_replaced() {
         body: "one".to_owned(),
         attachments: Vec::new(),
         create_dev_pair: false,
-    })]);
-    let applied = store
-        .apply(UnixMillis::default(), resend, Locked::Skip)
-        .await
-        .unwrap();
+    })];
+    let applied = apply(&store, &resend).await.unwrap();
     let original = ack(&applied.outcomes[0]);
     assert_eq!(
         (original.sequence_number.get(), original.duplicate),
@@ -234,20 +213,12 @@ async fn a_hundred_thousand_rows_are_numbered_while_somebody_writes() {
         }
         written
     });
-    let migrated = migrate(&database.connector(), &database.tables)
-        .await
-        .unwrap();
+    let migrated = database.migrate().await.unwrap();
     stop.send(()).unwrap();
     let written = writer.await.unwrap();
     assert!(written > 5, "{written} others wrote meanwhile");
     assert!(migrated.threads > 0);
-    assert_eq!(
-        migrate(&database.connector(), &database.tables)
-            .await
-            .unwrap()
-            .threads,
-        0
-    );
+    assert_eq!(database.migrate().await.unwrap().threads, 0);
     let store = database.store().await;
     let truth = "SELECT count(*), count(*) FILTER (WHERE NOT dense), \
          count(*) FILTER (WHERE NOT in_order) FROM (SELECT thread_id, \
@@ -297,10 +268,7 @@ async fn a_table_that_is_not_one_of_messages_is_named() {
     let session = database.session().await;
     let other = "CREATE TABLE messages (id bigint PRIMARY KEY, chat text, body text)";
     session.batch_execute(other).await.unwrap();
-    let refused = migrate(&database.connector(), &database.tables)
-        .await
-        .unwrap_err()
-        .to_string();
+    let refused = database.migrate().await.unwrap_err().to_string();
     assert!(
         refused.contains("thread_id, sender_id, created_at"),
         "{refused}"
@@ -308,9 +276,7 @@ async fn a_table_that_is_not_one_of_messages_is_named() {
     let numbers = "DROP TABLE messages; CREATE TABLE messages (id bigint PRIMARY KEY, \
          thread_id text, sender_id text, body text, created_at timestamptz)";
     session.batch_execute(numbers).await.unwrap();
-    migrate(&database.connector(), &database.tables)
-        .await
-        .unwrap();
+    database.migrate().await.unwrap();
     let refused = PostgresStore::open(database.connector(), &database.tables, 1).await;
     let refused = refused.unwrap_err().to_string();
     assert!(

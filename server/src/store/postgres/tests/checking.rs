@@ -1,14 +1,9 @@
 //! What is wrong with a database is named, and what to do about it.
 
-use std::sync::Arc;
-
-use rejoinder_protocol::UnixMillis;
-
-use super::Database;
+use super::{Database, apply};
 use crate::finding::{Finding, State};
 use crate::store::contract::{T, send};
 use crate::store::postgres::check;
-use crate::store::{Locked, Store};
 
 async fn found(database: &Database) -> Vec<Finding> {
     check(&database.connector(), &database.tables).await
@@ -33,12 +28,9 @@ async fn all_is_well_after_the_migration_and_the_first_message() {
         .iter()
         .find(|one| matches!(one.state, State::Skipped(_)));
     assert_eq!(skipped.unwrap().name, "sequence_number trigger");
-    let batch = Arc::from([send(T, "a", 1, "one")]);
+    let batch = [send(T, "a", 1, "one")];
     let store = database.store().await;
-    store
-        .apply(UnixMillis::default(), batch, Locked::Skip)
-        .await
-        .unwrap();
+    apply(&store, &batch).await.unwrap();
     let all = found(&database).await;
     assert!(
         all.iter().all(|one| matches!(one.state, State::Good(_))),
@@ -82,11 +74,8 @@ async fn each_thing_that_can_be_wrong_is_named_with_a_remedy() {
     ] {
         let database = Database::migrated().await;
         let store = database.store().await;
-        let batch = Arc::from([send(T, "a", 1, "one"), send(T, "b", 2, "two")]);
-        store
-            .apply(UnixMillis::default(), batch, Locked::Skip)
-            .await
-            .unwrap();
+        let batch = [send(T, "a", 1, "one"), send(T, "b", 2, "two")];
+        apply(&store, &batch).await.unwrap();
         database.session().await.batch_execute(sql).await.unwrap();
         let wrong = wrong(&database).await;
         assert!(wrong.contains(&name), "{sql}: {wrong:?}");

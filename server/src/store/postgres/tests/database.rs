@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 
 use rejoinder_test_services::Postgres;
 
-use crate::store::postgres::{Connector, PostgresStore, Tables, migrate};
+use crate::store::postgres::{Connector, Migrated, OpenError, PostgresStore, Tables, migrate};
 
 /// Ends with the test program.
 static SERVER: LazyLock<Postgres> = LazyLock::new(|| Postgres::start(&["max_connections=300"]));
@@ -18,8 +18,13 @@ pub(crate) struct Database {
 impl Database {
     /// An empty one.
     pub(crate) fn empty() -> Self {
+        Self::on(SERVER.database())
+    }
+
+    /// One that is somewhere else.
+    pub(crate) fn on(url: String) -> Self {
         Self {
-            url: SERVER.database(),
+            url,
             tables: Tables::default(),
         }
     }
@@ -27,10 +32,13 @@ impl Database {
     /// One whose tables are made.
     pub(crate) async fn migrated() -> Self {
         let database = Self::empty();
-        migrate(&database.connector(), &database.tables)
-            .await
-            .unwrap();
+        database.migrate().await.unwrap();
         database
+    }
+
+    /// Makes its tables.
+    pub(crate) async fn migrate(&self) -> Result<Migrated, OpenError> {
+        migrate(&self.connector(), &self.tables).await
     }
 
     pub(crate) fn connector(&self) -> Connector {

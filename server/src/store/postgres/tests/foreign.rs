@@ -1,19 +1,14 @@
 //! What others write with plain SQL, and how it is numbered.
 
-use std::sync::Arc;
-
-use rejoinder_protocol::{Cursor, ErrorCode, Object, Revision, Since, UnixMillis};
+use rejoinder_protocol::{Cursor, ErrorCode, Object, Revision, Since};
 
 use super::Database;
 use crate::store::contract::{T, ack, code, send};
-use crate::store::postgres::{ParticipantsTable, PostgresStore, migrate};
-use crate::store::{Command, Content, Locked, Read, Store};
+use crate::store::postgres::{ParticipantsTable, PostgresStore};
+use crate::store::{Command, Content, Read, Store};
 
 async fn apply(store: &PostgresStore, command: Command) -> crate::store::Outcome {
-    let batch = Arc::from([command]);
-    let applied = store
-        .apply(UnixMillis::default(), batch, Locked::Skip)
-        .await;
+    let applied = super::apply(store, &[command]).await;
     applied.unwrap().outcomes.remove(0)
 }
 
@@ -241,9 +236,7 @@ async fn who_takes_part_is_what_the_applications_table_says() {
         .batch_execute("INSERT INTO members VALUES ('a|b', 'a')")
         .await
         .unwrap();
-    migrate(&database.connector(), &database.tables)
-        .await
-        .unwrap();
+    database.migrate().await.unwrap();
     let store = database.store().await;
     session
         .batch_execute("INSERT INTO members VALUES ('a|b', 'b')")

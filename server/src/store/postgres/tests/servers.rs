@@ -1,36 +1,22 @@
 //! Servers that take over, and servers that must prove who they are.
 
-use std::sync::Arc;
-
-use rejoinder_protocol::UnixMillis;
 use rejoinder_test_services::Postgres;
 
-use super::Database;
+use super::{Database, apply};
 use crate::store::contract::{T, ack, send};
-use crate::store::postgres::{Connector, PostgresStore, Tables, migrate};
-use crate::store::{Locked, Store, StoreError};
+use crate::store::postgres::{Connector, PostgresStore};
+use crate::store::{Store, StoreError};
 
 #[tokio::test]
 async fn another_server_that_takes_over_begins_another_history() {
     let first = Postgres::start(&[]);
-    let database = Database {
-        url: first.database(),
-        tables: Tables::default(),
-    };
-    migrate(&database.connector(), &database.tables)
-        .await
-        .unwrap();
+    let database = Database::on(first.database());
+    database.migrate().await.unwrap();
     let before = database.store().await;
     let one = [send(T, "a", 1, "one")];
-    before
-        .apply(UnixMillis::default(), Arc::from(one.clone()), Locked::Skip)
-        .await
-        .unwrap();
+    apply(&before, &one).await.unwrap();
     let second = first.standby();
-    let moved = Database {
-        url: second.url("test_0"),
-        tables: Tables::default(),
-    };
+    let moved = Database::on(second.url("test_0"));
     // It only follows: a gateway on it does not even start.
     assert!(
         PostgresStore::open(moved.connector(), &moved.tables, 1)
@@ -39,17 +25,12 @@ async fn another_server_that_takes_over_begins_another_history() {
     );
     second.promote();
     let after = moved.store().await;
-    let again = after
-        .apply(UnixMillis::default(), Arc::from(one), Locked::Skip)
-        .await
-        .unwrap();
+    let again = apply(&after, &one).await.unwrap();
     assert!(ack(&again.outcomes[0]).duplicate);
     assert_ne!(after.epoch(), before.epoch());
     drop(first);
     let gone = [send(T, "a", 2, "two")];
-    let gone = before
-        .apply(UnixMillis::default(), Arc::from(gone), Locked::Skip)
-        .await;
+    let gone = apply(&before, &gone).await;
     assert!(matches!(gone, Err(StoreError::Unavailable(_))), "{gone:?}");
 }
 

@@ -3,19 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use rejoinder_protocol::{ErrorCode, UnixMillis};
+use rejoinder_protocol::ErrorCode;
 use rejoinder_test_services::Postgres;
 
-use super::Database;
+use super::{Database, apply};
 use crate::store::contract::{T, ack, code, send};
-use crate::store::postgres::{PostgresStore, Tables, migrate};
-use crate::store::{Applied, Command, Locked, Read, Store, StoreError};
-
-async fn apply(store: &PostgresStore, command: Command) -> Result<Applied, StoreError> {
-    store
-        .apply(UnixMillis::default(), Arc::from([command]), Locked::Skip)
-        .await
-}
+use crate::store::{Read, Store, StoreError};
 
 fn inbox() -> Read {
     Read::Inbox {
@@ -43,9 +36,7 @@ async fn a_rule_of_the_application_refuses_one_message_for_good_and_harms_no_oth
         send(T, "b", 5, "echo"),
         send(T, "b", 6, "echo"),
     ];
-    let applied = store
-        .apply(UnixMillis::default(), Arc::from(batch), Locked::Skip)
-        .await;
+    let applied = apply(&store, &batch).await;
     let outcomes = applied.unwrap().outcomes;
     assert_eq!(ack(&outcomes[0]).sequence_number.get(), 1);
     assert_eq!(code(&outcomes[1]), ErrorCode::Invalid);
@@ -70,13 +61,13 @@ async fn a_connection_that_dies_in_the_commit_leaves_its_fate_unknown_until_the_
     let session = database.session().await;
     session.batch_execute(DIES_AT_COMMIT).await.unwrap();
     let store = database.store().await;
-    let lost = apply(&store, send(T, "a", 1, "deadly")).await;
+    let lost = apply(&store, &[send(T, "a", 1, "deadly")]).await;
     assert!(matches!(lost, Err(StoreError::UnknownFate(_))), "{lost:?}");
     session
         .batch_execute("DROP TRIGGER die ON messages")
         .await
         .unwrap();
-    let again = apply(&store, send(T, "a", 1, "deadly")).await.unwrap();
+    let again = apply(&store, &[send(T, "a", 1, "deadly")]).await.unwrap();
     let ack = ack(&again.outcomes[0]);
     assert_eq!(
         (ack.sequence_number.get(), ack.duplicate),
@@ -89,19 +80,16 @@ async fn a_connection_that_dies_in_the_commit_leaves_its_fate_unknown_until_the_
 async fn an_answer_that_was_lost_is_given_again() {
     let database = Database::migrated().await;
     let proxy = Proxy::start(&database.url).await;
-    let through = Database {
-        url: proxy.url.clone(),
-        tables: Tables::default(),
-    };
+    let through = Database::on(proxy.url.clone());
     let store = through.store().await;
-    let first = ack(&apply(&store, send(T, "a", 1, "one"))
+    let first = ack(&apply(&store, &[send(T, "a", 1, "one")])
         .await
         .unwrap()
         .outcomes[0]);
     proxy.swallow_after_commit();
-    let lost = apply(&store, send(T, "a", 2, "two")).await;
+    let lost = apply(&store, &[send(T, "a", 2, "two")]).await;
     assert!(matches!(lost, Err(StoreError::UnknownFate(_))), "{lost:?}");
-    let again = ack(&apply(&store, send(T, "a", 2, "two"))
+    let again = ack(&apply(&store, &[send(T, "a", 2, "two")])
         .await
         .unwrap()
         .outcomes[0]);
@@ -115,18 +103,13 @@ async fn an_answer_that_was_lost_is_given_again() {
 #[tokio::test]
 async fn a_server_that_was_restarted_is_found_again() {
     let server = Postgres::start(&[]);
-    let database = Database {
-        url: server.database(),
-        tables: Tables::default(),
-    };
-    migrate(&database.connector(), &database.tables)
-        .await
-        .unwrap();
+    let database = Database::on(server.database());
+    database.migrate().await.unwrap();
     let store = database.store().await;
-    apply(&store, send(T, "a", 1, "one")).await.unwrap();
+    apply(&store, &[send(T, "a", 1, "one")]).await.unwrap();
     store.read(inbox()).await.unwrap();
     server.crash();
-    let again = apply(&store, send(T, "a", 1, "one")).await.unwrap();
+    let again = apply(&store, &[send(T, "a", 1, "one")]).await.unwrap();
     assert!(ack(&again.outcomes[0]).duplicate);
     let read = store.read(inbox()).await.unwrap();
     assert_eq!(read.epoch, *store.epoch(), "a restart is no other history");
@@ -135,22 +118,17 @@ async fn a_server_that_was_restarted_is_found_again() {
 #[tokio::test]
 async fn a_server_that_only_reads_is_not_used_until_it_writes_again() {
     let server = Postgres::start(&[]);
-    let database = Database {
-        url: server.database(),
-        tables: Tables::default(),
-    };
-    migrate(&database.connector(), &database.tables)
-        .await
-        .unwrap();
+    let database = Database::on(server.database());
+    database.migrate().await.unwrap();
     let store = database.store().await;
-    apply(&store, send(T, "a", 1, "one")).await.unwrap();
+    apply(&store, &[send(T, "a", 1, "one")]).await.unwrap();
     server.sql(
         "postgres",
         "ALTER SYSTEM SET default_transaction_read_only = on",
     );
     server.sql("postgres", "SELECT pg_reload_conf()");
     tokio::time::sleep(Duration::from_millis(200)).await;
-    let refused = apply(&store, send(T, "a", 2, "two")).await;
+    let refused = apply(&store, &[send(T, "a", 2, "two")]).await;
     assert!(
         matches!(refused, Err(StoreError::Unavailable(_))),
         "{refused:?}"
@@ -159,7 +137,7 @@ async fn a_server_that_only_reads_is_not_used_until_it_writes_again() {
     server.sql("postgres", writes);
     server.sql("postgres", "SELECT pg_reload_conf()");
     tokio::time::sleep(Duration::from_millis(200)).await;
-    let stored = apply(&store, send(T, "a", 2, "two")).await.unwrap();
+    let stored = apply(&store, &[send(T, "a", 2, "two")]).await.unwrap();
     assert_eq!(ack(&stored.outcomes[0]).sequence_number.get(), 2);
 }
 
@@ -167,7 +145,7 @@ async fn a_server_that_only_reads_is_not_used_until_it_writes_again() {
 async fn another_history_executes_nothing_once_and_then_goes_on() {
     let database = Database::migrated().await;
     let store = database.store().await;
-    apply(&store, send(T, "a", 1, "one")).await.unwrap();
+    apply(&store, &[send(T, "a", 1, "one")]).await.unwrap();
     let rotate = "UPDATE rejoinder.history SET epoch = 'other'";
     database
         .session()
@@ -175,10 +153,10 @@ async fn another_history_executes_nothing_once_and_then_goes_on() {
         .batch_execute(rotate)
         .await
         .unwrap();
-    let refused = apply(&store, send(T, "a", 2, "two")).await.unwrap();
+    let refused = apply(&store, &[send(T, "a", 2, "two")]).await.unwrap();
     assert!(refused.epoch.as_str().starts_with("other."));
     assert_eq!(code(&refused.outcomes[0]), ErrorCode::Internal);
-    let stored = apply(&store, send(T, "a", 2, "two")).await.unwrap();
+    let stored = apply(&store, &[send(T, "a", 2, "two")]).await.unwrap();
     assert_eq!(ack(&stored.outcomes[0]).sequence_number.get(), 2);
     assert_eq!(store.read(inbox()).await.unwrap().epoch, stored.epoch);
 }
