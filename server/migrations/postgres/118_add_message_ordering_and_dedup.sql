@@ -101,8 +101,9 @@ CREATE UNIQUE INDEX IF NOT EXISTS rejoinder_by_client_msg_id
 -- 4. Functions. They run with their owner's rights, so that a role which may only insert into the
 -- table gets its numbers, too; so their search_path is fixed.
 
--- Whether the statement under way is not the gateway's own. Only a role that may change heads itself
--- can claim to be the gateway. Runs with the rights of whoever writes.
+-- Whether the statement under way is not the gateway's own. The claim to be the gateway counts where
+-- the statement may change heads itself; so may a cascade, which runs with its table owner's rights.
+-- Runs with the rights of whoever writes.
 CREATE OR REPLACE FUNCTION rejoinder.is_foreign() RETURNS boolean
 LANGUAGE plpgsql STABLE AS $$
 BEGIN
