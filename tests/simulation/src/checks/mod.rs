@@ -2,6 +2,7 @@
 
 pub mod client;
 pub mod disk;
+mod frames;
 pub mod quiet;
 pub mod tokens;
 pub mod wire;
