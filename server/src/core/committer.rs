@@ -148,25 +148,24 @@ impl Committer {
             commands,
             locked,
         } = self.under_way.remove(&batch)?;
-        let is_skipped = |command: &Command, applied: &Applied| {
-            locked == Locked::Skip && applied.skipped.contains(command.thread_id())
-        };
-        let result = result.ok().filter(|applied| {
-            let executed = commands.iter().filter(|one| !is_skipped(one, applied));
+        let result = result.ok().filter(|Applied { outcomes, .. }| {
             // A store that answers only a part left the rest in the dark.
-            executed.count() == applied.outcomes.len()
+            outcomes.len() == commands.len()
+                && (locked == Locked::Skip || outcomes.iter().all(Option::is_some))
         });
         let asked = origins.into_iter().zip(commands.iter().cloned());
         let settled = match result {
             None => Settled::Unknown(asked.collect()),
             Some(applied) => {
-                let (skipped, executed): (Vec<_>, Vec<_>) =
-                    asked.partition(|(_, command)| is_skipped(command, &applied));
+                let (mut known, mut skipped) = (Vec::new(), Vec::new());
+                for ((origin, command), outcome) in asked.zip(applied.outcomes) {
+                    match outcome {
+                        Some(outcome) => known.push((origin, command, outcome)),
+                        None => skipped.push((origin, command)),
+                    }
+                }
                 self.wait_again(skipped);
-                let settled = executed.into_iter().zip(applied.outcomes);
-                let settled =
-                    settled.map(|((origin, command), outcome)| (origin, command, outcome));
-                Settled::Known(settled.collect())
+                Settled::Known(known)
             }
         };
         match locked {

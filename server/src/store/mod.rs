@@ -14,7 +14,6 @@ pub mod postgres;
 pub mod read;
 pub mod sqlite;
 
-use std::collections::BTreeSet;
 use std::future::Future;
 use std::sync::Arc;
 
@@ -32,7 +31,7 @@ pub use sqlite::SqliteStore;
 /// What a store does about a thread that somebody else has locked.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Locked {
-    /// Leave its commands undone, see [`Applied::skipped`]: nobody else shall wait for it.
+    /// Leave its commands undone, see [`Applied::outcomes`]: nobody else shall wait for it.
     Skip,
     /// Wait for it, for a bounded time.
     Wait,
@@ -43,10 +42,9 @@ pub enum Locked {
 pub struct Applied {
     /// The database history that the outcomes' numbers belong to.
     pub epoch: Epoch,
-    /// What became of each command whose thread was not skipped, in their order.
-    pub outcomes: Vec<Outcome>,
-    /// Threads that somebody else had locked: nothing was done about their commands.
-    pub skipped: BTreeSet<ThreadId>,
+    /// What became of each command, in their order. `None` if somebody else had its thread locked:
+    /// nothing was done about it, nor about any later one of that thread.
+    pub outcomes: Vec<Option<Outcome>>,
 }
 
 /// What is heard of changes that others write into a store.

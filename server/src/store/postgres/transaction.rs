@@ -109,11 +109,10 @@ impl Writing {
             // Somebody restored or exchanged the database. Nothing that was asked under the old
             // history may be executed in the new one.
             client.batch_execute("ROLLBACK").await.map_err(before)?;
-            let refused = || Outcome::refused(ErrorCode::Internal);
+            let refused = Some(Outcome::refused(ErrorCode::Internal));
             return Ok(Applied {
                 epoch,
-                outcomes: commands.iter().map(|_| refused()).collect(),
-                skipped: BTreeSet::new(),
+                outcomes: vec![refused; commands.len()],
             });
         }
         let mut known = Known::default();
@@ -143,10 +142,14 @@ impl Writing {
         let plan = plan(now, known, &executed);
         let batch = Batch::of(now, &locked, &plan.writes);
         batch.commit(client, &prepared.writes).await?;
+        let mut planned = plan.outcomes.into_iter();
+        let outcomes = commands.iter().map(|one| {
+            let is_skipped = skipped.contains(one.thread_id());
+            (!is_skipped).then(|| planned.next()).flatten()
+        });
         Ok(Applied {
             epoch,
-            outcomes: plan.outcomes,
-            skipped,
+            outcomes: outcomes.collect(),
         })
     }
 

@@ -1,10 +1,10 @@
 //! Batches of commands: run on a connection of their own, again or in parts where that helps.
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::time::Duration;
 
-use rejoinder_protocol::{Epoch, ErrorCode, ThreadId, UnixMillis};
+use rejoinder_protocol::{Epoch, ErrorCode, UnixMillis, UserId};
 use tokio_postgres::Error;
 
 use super::Connector;
@@ -51,12 +51,13 @@ impl Writer {
         now: UnixMillis,
         commands: &[Command],
     ) -> Result<Applied, StoreError> {
-        let (fitting, mut outcomes) = self.fitting(commands);
-        let mut skipped = BTreeSet::new();
-        let asked: Cow<'_, [Command]> = if outcomes.is_empty() {
+        let refused: Vec<_> = commands.iter().map(|one| self.refusal(one)).collect();
+        let asked: Cow<'_, [Command]> = if refused.iter().all(Option::is_none) {
             Cow::Borrowed(commands)
         } else {
-            fitting.iter().map(|(_, one)| (*one).clone()).collect()
+            let all = commands.iter().zip(&refused);
+            let fitting = all.filter(|(_, refused)| refused.is_none());
+            fitting.map(|(command, _)| command.clone()).collect()
         };
         let applied = match self.attempts(now, &asked).await {
             Err(Fault::Statement(error)) => self.one_by_one(now, &asked, &error).await,
@@ -65,64 +66,40 @@ impl Writer {
             }
             result => result.map_err(Fault::into),
         }?;
-        skipped.extend(applied.skipped);
         let mut answered = applied.outcomes.into_iter();
-        for (index, command) in fitting {
-            if !skipped.contains(command.thread_id()) {
-                outcomes.extend(answered.next().map(|outcome| (index, outcome)));
-            }
-        }
+        let outcomes = refused.into_iter().map(|code| match code {
+            Some(code) => Some(Outcome::refused(code)),
+            None => answered.next().flatten(),
+        });
         Ok(Applied {
             epoch: applied.epoch,
-            outcomes: outcomes.into_values().collect(),
-            skipped,
+            outcomes: outcomes.collect(),
         })
     }
 
-    /// Parts the commands from those about threads and people that the tables could not hold.
-    fn fitting<'a>(
-        &self,
-        commands: &'a [Command],
-    ) -> (Vec<(usize, &'a Command)>, BTreeMap<usize, Outcome>) {
-        let mut refused = BTreeMap::new();
-        let mut fitting = Vec::new();
-        for (index, command) in commands.iter().enumerate() {
-            let thread = self.statements.fits_thread(command.thread_id().as_str());
-            let code = match command {
-                Command::Create { participants, .. }
-                    if !thread
-                        || participants
-                            .iter()
-                            .any(|one| !self.statements.fits_user(one.as_str())) =>
-                {
-                    Some(ErrorCode::Invalid)
-                }
-                Command::Admit { user_id, .. }
-                    if thread && !self.statements.fits_user(user_id.as_str()) =>
-                {
-                    Some(ErrorCode::Invalid)
-                }
-                Command::Send(new) if !self.statements.fits_user(new.sender_id.as_str()) => {
-                    Some(ErrorCode::NotFound)
-                }
-                Command::Admit { .. }
-                | Command::Cancel { .. }
-                | Command::Create { .. }
-                | Command::Edit { .. }
-                | Command::Remove { .. }
-                | Command::Send(_)
-                | Command::Tombstone { .. } => (!thread).then_some(ErrorCode::NotFound),
-            };
-            match code {
-                None => fitting.push((index, command)),
-                Some(code) => drop(refused.insert(index, Outcome::refused(code))),
+    /// Refuses a command about a thread or a person that the tables could not hold.
+    fn refusal(&self, command: &Command) -> Option<ErrorCode> {
+        let thread = self.statements.fits_thread(command.thread_id().as_str());
+        let is_person = |id: &UserId| self.statements.fits_user(id.as_str());
+        match command {
+            Command::Create { participants, .. } => {
+                (!thread || !participants.iter().all(is_person)).then_some(ErrorCode::Invalid)
             }
+            Command::Admit { user_id, .. } if thread => {
+                (!is_person(user_id)).then_some(ErrorCode::Invalid)
+            }
+            Command::Send(new) => {
+                (!thread || !is_person(&new.sender_id)).then_some(ErrorCode::NotFound)
+            }
+            Command::Admit { .. }
+            | Command::Cancel { .. }
+            | Command::Edit { .. }
+            | Command::Remove { .. }
+            | Command::Tombstone { .. } => (!thread).then_some(ErrorCode::NotFound),
         }
-        (fitting, refused)
     }
 
-    /// One of the commands failed and took the transaction with it. Each thread alone, then each
-    /// command, so that none harms another.
+    /// One of the commands failed and took the transaction with it. Each alone, none harms another.
     async fn one_by_one(
         &mut self,
         now: UnixMillis,
@@ -130,46 +107,37 @@ impl Writer {
         error: &Error,
     ) -> Result<Applied, StoreError> {
         tracing::warn!(error = %fault::words(error), "a batch failed in the database");
-        let mut threads: BTreeMap<&ThreadId, Vec<usize>> = BTreeMap::new();
-        for (index, command) in commands.iter().enumerate() {
-            threads.entry(command.thread_id()).or_default().push(index);
-        }
-        let mut outcomes = BTreeMap::new();
-        let mut skipped = BTreeSet::new();
+        let mut outcomes = Vec::with_capacity(commands.len());
+        let mut held = BTreeSet::new();
         // After a part was committed, "nothing was written" would no longer be true.
         let unknown = |fault: Fault| match StoreError::from(fault) {
             StoreError::Unavailable(words) => StoreError::UnknownFate(words),
             error @ StoreError::UnknownFate(_) => error,
         };
-        for (thread_id, places) in threads {
-            for place in places {
-                let Some(command) = commands.get(place) else {
-                    continue;
-                };
-                let alone = self.attempts(now, std::slice::from_ref(command)).await;
-                match alone {
-                    Ok(applied) if applied.skipped.is_empty() => {
-                        outcomes.extend(applied.outcomes.into_iter().map(|one| (place, one)));
-                    }
-                    // Those before it are done, those after it must not overtake it.
-                    Ok(_) | Err(Fault::Locked(_)) => {
-                        skipped.insert(thread_id.clone());
-                        break;
-                    }
+        for command in commands {
+            let outcome = if held.contains(command.thread_id()) {
+                None // It must not overtake the one before it.
+            } else {
+                match self.attempts(now, std::slice::from_ref(command)).await {
+                    Ok(applied) => applied.outcomes.into_iter().next().flatten(),
+                    Err(Fault::Locked(_)) => None,
                     Err(Fault::Statement(error)) => {
                         let code = fault::refusal(&error);
                         let words = fault::words(&error);
                         tracing::error!(error = %words, code = code.as_str(), "a command failed in the database");
-                        outcomes.insert(place, Outcome::refused(code));
+                        Some(Outcome::refused(code))
                     }
                     Err(fault) => return Err(unknown(fault)),
                 }
+            };
+            if outcome.is_none() {
+                held.insert(command.thread_id());
             }
+            outcomes.push(outcome);
         }
         Ok(Applied {
             epoch: self.epoch.clone(),
-            outcomes: outcomes.into_values().collect(),
-            skipped,
+            outcomes,
         })
     }
 

@@ -11,7 +11,6 @@ mod service;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeSet;
 use std::path::Path;
 
 use rejoinder_protocol::{Epoch, ErrorCode, UnixMillis};
@@ -115,7 +114,7 @@ impl Sqlite {
         if let [_] = commands {
             // The row itself is poison, or the disk is in trouble: nothing was written either way.
             tracing::error!(error = %first, "a command failed in the database");
-            return Ok(self.applied(vec![Outcome::refused(ErrorCode::Internal)]));
+            return Ok(self.applied([Outcome::refused(ErrorCode::Internal)]));
         }
         // One of them failed and took the transaction with it. Each alone, none harms another.
         let mut outcomes = Vec::with_capacity(commands.len());
@@ -123,17 +122,16 @@ impl Sqlite {
             let alone = self.apply(now, std::slice::from_ref(command));
             // After a part was committed, "nothing was written" would no longer be true.
             let applied = alone.map_err(|error| StoreError::UnknownFate(error.to_string()))?;
-            outcomes.extend(applied.outcomes);
+            outcomes.extend(applied.outcomes.into_iter().flatten());
         }
         Ok(self.applied(outcomes))
     }
 
     /// Only one process writes, so no thread is ever skipped.
-    fn applied(&self, outcomes: Vec<Outcome>) -> Applied {
+    fn applied(&self, outcomes: impl IntoIterator<Item = Outcome>) -> Applied {
         Applied {
             epoch: self.epoch.clone(),
-            outcomes,
-            skipped: BTreeSet::new(),
+            outcomes: outcomes.into_iter().map(Some).collect(),
         }
     }
 
@@ -150,7 +148,7 @@ impl Sqlite {
             self.epoch = epoch;
             drop(transaction);
             let refused = || Outcome::refused(ErrorCode::Internal);
-            return Ok(self.applied(commands.iter().map(|_| refused()).collect()));
+            return Ok(self.applied(commands.iter().map(|_| refused())));
         }
         let known = rows::look_up(&transaction, &wanted(commands)).map_err(Fault::Statement)?;
         let plan = plan(now, known, commands);

@@ -102,7 +102,8 @@ impl World {
         let truth = self.truths.entry(applied.epoch.clone()).or_default();
         let result = truth.apply(wall, &commands, &applied.outcomes);
         self.check(result);
-        if applied.outcomes.iter().all(|one| one.publication.is_none()) {
+        let mut outcomes = applied.outcomes.iter().flatten();
+        if outcomes.all(|one| one.publication.is_none()) {
             return;
         }
         if self.others.deaf_until > self.now {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use rejoinder_gateway::store::{Applied, Command, Locked, Read, ReadAnswer, Sqlite, StoreError};
 use rejoinder_protocol::{Epoch, ThreadId, UnixMillis};
 
-/// Commands that were run, and what became of them.
+/// Commands, and what became of them.
 pub type Stored = (Arc<[Command]>, Applied);
 
 /// The gateway's database. It outlives the processes that use it.
@@ -47,8 +47,7 @@ impl Records {
         self.sqlite.epoch()
     }
 
-    /// Runs a batch. Returns what the gateway learns, and what was really stored: the commands that
-    /// were run, with what became of them.
+    /// Runs a batch. Returns what the gateway learns, and what became of it really.
     pub fn apply(
         &mut self,
         moment: u64,
@@ -73,19 +72,23 @@ impl Records {
         if locked == Locked::Wait && !skipped.is_empty() {
             return (Err(StoreError::Unavailable("locked".to_owned())), None);
         }
-        let commands = match skipped.is_empty() {
-            true => Arc::clone(commands),
-            false => {
-                let free = |one: &&Command| !skipped.contains(one.thread_id());
-                commands.iter().filter(free).cloned().collect()
+        let is_free = |one: &&Command| !skipped.contains(one.thread_id());
+        let free: Arc<[Command]> = commands.iter().filter(is_free).cloned().collect();
+        let result = self.sqlite.apply(now, &free).map(|applied| {
+            let mut answered = applied.outcomes.into_iter();
+            let outcomes = commands.iter().map(|one| match is_free(&one) {
+                true => answered.next().flatten(),
+                false => None,
+            });
+            Applied {
+                epoch: applied.epoch,
+                outcomes: outcomes.collect(),
             }
-        };
-        let result = self.sqlite.apply(now, &commands);
-        let result = result.map(|applied| Applied { skipped, ..applied });
+        });
         let stored = result.as_ref().ok().cloned();
-        let stored = stored.map(|applied| (Arc::clone(&commands), applied));
+        let stored = stored.map(|applied| (Arc::clone(commands), applied));
         if stored.is_some() {
-            self.log.push((now, commands));
+            self.log.push((now, free));
         }
         if fate == Some(true) {
             return (unknown(), stored);

@@ -9,7 +9,7 @@ use crate::store::{Command, Content, Read, Store};
 
 async fn apply(store: &PostgresStore, command: Command) -> crate::store::Outcome {
     let applied = super::apply(store, &[command]).await;
-    applied.unwrap().outcomes.remove(0)
+    applied.unwrap().outcomes.remove(0).unwrap()
 }
 
 /// The thread's changes after a revision: each with its number and what it is now.

@@ -39,8 +39,8 @@ async fn a_thread_that_somebody_holds_is_skipped_and_then_waited_for() {
         .unwrap();
     let both = [send(T, "a", 2, "two"), send(OTHER, "a", 2, "two")];
     let applied = apply(&store, &both, Locked::Skip).await;
-    assert_eq!(applied.skipped, [T.parse().unwrap()].into());
-    assert_eq!(ack(&applied.outcomes[0]).thread_id, OTHER.parse().unwrap());
+    assert_eq!(applied.outcomes[0], None);
+    assert_eq!(ack(&applied.outcomes[1]).thread_id, OTHER.parse().unwrap());
     let waits = tried(&store, &both[..1], Locked::Wait).await;
     assert!(
         matches!(waits, Err(StoreError::Unavailable(_))),
@@ -87,8 +87,8 @@ async fn a_row_of_the_application_that_somebody_holds_stalls_no_other_thread() {
         send(T, "a", 2, "two"),
     ];
     let applied = apply(&store, &both, Locked::Skip).await;
-    assert_eq!(applied.skipped, [T.parse().unwrap()].into());
-    assert_eq!(applied.outcomes.len(), 1);
+    assert_eq!((&applied.outcomes[0], &applied.outcomes[2]), (&None, &None));
+    assert_eq!(ack(&applied.outcomes[1]).thread_id, OTHER.parse().unwrap());
     other.batch_execute("COMMIT").await.unwrap();
     let applied = apply(&store, &both, Locked::Skip).await;
     let numbers = applied
@@ -96,6 +96,44 @@ async fn a_row_of_the_application_that_somebody_holds_stalls_no_other_thread() {
         .iter()
         .map(|one| ack(one).sequence_number.get());
     assert_eq!(numbers.collect::<Vec<_>>(), [1, 1, 2]);
+}
+
+#[tokio::test]
+async fn what_is_done_before_a_held_row_is_answered_as_what_it_is() {
+    let database = Database::migrated().await;
+    let session = database.session().await;
+    let people = "CREATE TABLE people (id text PRIMARY KEY); INSERT INTO people VALUES ('a'), ('b'); \
+         ALTER TABLE messages ADD FOREIGN KEY (sender_id) REFERENCES people";
+    session.batch_execute(people).await.unwrap();
+    let store = database.store().await;
+    let other = database.session().await;
+    other
+        .batch_execute("BEGIN; SELECT FROM people WHERE id = 'b' FOR UPDATE")
+        .await
+        .unwrap();
+    let batch = [
+        send(T, "a", 1, "done"),
+        send(T, "b", 2, "held"),
+        send(T, "a", 3, "must not overtake it"),
+        send(OTHER, "a", 4, "free"),
+    ];
+    let applied = apply(&store, &batch, Locked::Skip).await;
+    let answers: Vec<_> = applied
+        .outcomes
+        .iter()
+        .map(|one| one.as_ref().map(|one| ack(one).server_msg_id.to_string()))
+        .collect();
+    let ids = ["a-b-a-1", "", "", "a-c-a-4"];
+    let expected = ids.map(|id| (!id.is_empty()).then(|| id.to_owned()));
+    assert_eq!(answers, expected);
+    other.batch_execute("COMMIT").await.unwrap();
+    let applied = apply(&store, &batch, Locked::Skip).await;
+    let numbers = applied.outcomes.iter().map(|one| {
+        let ack = ack(one);
+        (ack.sequence_number.get(), ack.duplicate)
+    });
+    let expected = [(1, true), (2, false), (3, false), (1, true)];
+    assert_eq!(numbers.collect::<Vec<_>>(), expected);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -122,7 +160,8 @@ async fn two_gateways_in_opposite_order_neither_block_nor_burn() {
                 }
                 while !waiting.is_empty() {
                     let applied = apply(&store, &waiting, Locked::Skip).await;
-                    waiting.retain(|one| applied.skipped.contains(one.thread_id()));
+                    let mut outcomes = applied.outcomes.iter();
+                    waiting.retain(|_| outcomes.next().unwrap().is_none());
                     skips += waiting.len();
                 }
             }
@@ -159,7 +198,7 @@ async fn two_gateways_that_make_the_same_thread_at_once_make_one() {
         );
         let mut numbers: Vec<_> = [first, second]
             .iter()
-            .flat_map(|applied| &applied.outcomes)
+            .flat_map(|applied| applied.outcomes.iter().flatten())
             .map(|outcome| {
                 (
                     ack(outcome).sequence_number.get(),
