@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
-use rejoinder_protocol::ThreadId;
+use rejoinder_protocol::{Epoch, ThreadId};
 
 use super::config::{COMMANDS_MAX, SKIPS_MAX, WAITING_COMMANDS_MAX};
 use super::{Full, SessionKey};
@@ -36,6 +36,8 @@ pub enum Settled {
     Known(Vec<(Origin, Command, Outcome)>),
     /// Nobody knows; these are the commands.
     Unknown(Vec<(Origin, Command)>),
+    /// Another history has begun meanwhile: whatever became of these is void.
+    Void(Vec<(Origin, Command)>),
 }
 
 /// What is run in one transaction.
@@ -43,6 +45,8 @@ pub enum Settled {
 pub struct NextBatch {
     /// Comes back with the answer.
     pub batch: BatchId,
+    /// The database history in which the commands were asked.
+    pub asked_in: Epoch,
     /// The commands.
     pub commands: Arc<[Command]>,
     /// What to do about threads that somebody else has locked.
@@ -54,6 +58,7 @@ struct UnderWay {
     origins: Vec<Origin>,
     commands: Arc<[Command]>,
     locked: Locked,
+    is_void: bool,
 }
 
 /// The queue of commands before the store. What waits while a batch is under way forms the next one.
@@ -94,17 +99,17 @@ impl Committer {
     }
 
     /// Returns the next batch, if there is one that may run beside those under way.
-    pub fn next_batch(&mut self) -> Option<NextBatch> {
+    pub fn next_batch(&mut self, epoch: &Epoch) -> Option<NextBatch> {
         let taken: Vec<_> = if !self.is_under_way(Locked::Skip) && !self.waiting.is_empty() {
             let count = self.waiting.len().min(COMMANDS_MAX);
             self.waiting.drain(..count).collect()
         } else {
-            return self.next_patient();
+            return self.next_patient(epoch);
         };
-        Some(self.begin(taken, Locked::Skip))
+        Some(self.begin(epoch, taken, Locked::Skip))
     }
 
-    fn next_patient(&mut self) -> Option<NextBatch> {
+    fn next_patient(&mut self, epoch: &Epoch) -> Option<NextBatch> {
         if self.is_under_way(Locked::Wait) {
             return None;
         }
@@ -112,14 +117,14 @@ impl Committer {
         let queue = self.patient.get_mut(&thread_id)?;
         let count = queue.len().min(COMMANDS_MAX);
         let taken = queue.drain(..count).collect();
-        Some(self.begin(taken, Locked::Wait))
+        Some(self.begin(epoch, taken, Locked::Wait))
     }
 
     fn is_under_way(&self, locked: Locked) -> bool {
         self.under_way.values().any(|one| one.locked == locked)
     }
 
-    fn begin(&mut self, taken: Vec<(Origin, Command)>, locked: Locked) -> NextBatch {
+    fn begin(&mut self, epoch: &Epoch, taken: Vec<(Origin, Command)>, locked: Locked) -> NextBatch {
         let (origins, commands): (Vec<_>, Vec<_>) = taken.into_iter().unzip();
         let commands: Arc<[Command]> = commands.into();
         self.last += 1;
@@ -128,10 +133,12 @@ impl Committer {
             origins,
             commands: Arc::clone(&commands),
             locked,
+            is_void: false,
         };
         self.under_way.insert(batch, under_way);
         NextBatch {
             batch,
+            asked_in: epoch.clone(),
             commands,
             locked,
         }
@@ -147,13 +154,17 @@ impl Committer {
             origins,
             commands,
             locked,
+            is_void,
         } = self.under_way.remove(&batch)?;
+        let asked = origins.into_iter().zip(commands.iter().cloned());
+        if is_void {
+            return Some(Settled::Void(asked.collect()));
+        }
         let result = result.ok().filter(|Applied { outcomes, .. }| {
             // A store that answers only a part left the rest in the dark.
             outcomes.len() == commands.len()
                 && (locked == Locked::Skip || outcomes.iter().all(Option::is_some))
         });
-        let asked = origins.into_iter().zip(commands.iter().cloned());
         let settled = match result {
             None => Settled::Unknown(asked.collect()),
             Some(applied) => {
@@ -236,6 +247,20 @@ impl Committer {
             }
             self.turns.push_back(thread_id.clone());
         }
+    }
+
+    /// Begins with another history of the store: returns what waited, and declares void what is
+    /// under way. Nothing that was asked in one history is executed in another.
+    pub fn begin_anew(&mut self) -> Vec<(Origin, Command)> {
+        for under_way in self.under_way.values_mut() {
+            under_way.is_void = true;
+        }
+        self.skips.clear();
+        self.turns.clear();
+        let patient = std::mem::take(&mut self.patient);
+        let waiting = std::mem::take(&mut self.waiting);
+        let all = patient.into_values().flatten().chain(waiting);
+        all.collect()
     }
 
     /// Returns whether nothing waits and nothing is under way.

@@ -73,10 +73,12 @@ impl Watch {
         self.poll_at = Millis(0);
     }
 
-    /// Forgets what was told: another history of the store has begun.
+    /// Forgets what was told and asked: another history of the store has begun.
     pub fn begin_anew(&mut self) {
-        self.told = Told::default();
-        self.poll_at = Millis(0);
+        *self = Self {
+            is_heard: self.is_heard,
+            ..Self::default()
+        };
     }
 
     /// Takes a hint that a thread has changed, and perhaps how far.

@@ -68,11 +68,12 @@ impl<S: Store> Driver<S> {
         while let Some(next) = waiting.recv().await {
             let NextBatch {
                 batch,
+                asked_in,
                 commands,
                 locked,
             } = next;
             let now = self.clock.now().wall;
-            let result = self.store.apply(now, commands, locked).await;
+            let result = self.store.apply(asked_in, now, commands, locked).await;
             if let Err(error) = &result {
                 tracing::error!(%error, "a batch was not committed");
             }

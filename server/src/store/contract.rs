@@ -67,7 +67,12 @@ pub(super) const T: &str = "a|b";
 async fn run<S: Store>(store: &S, commands: &[Command]) -> Vec<Outcome> {
     let now = UnixMillis::try_from(1_000).unwrap();
     let applied = store
-        .apply(now, Arc::from(commands), Locked::Skip)
+        .apply(
+            store.epoch().clone(),
+            now,
+            Arc::from(commands),
+            Locked::Skip,
+        )
         .await
         .unwrap();
     assert_eq!(applied.outcomes.len(), commands.len());

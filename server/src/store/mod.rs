@@ -77,8 +77,9 @@ pub trait Store: Send + Sync + 'static {
 
     /// Runs commands in one transaction and gives new changes the next numbers of their threads.
     ///
-    /// A refused, duplicate or failing command burns no number and changes nothing for its
-    /// neighbours. At most one call of each kind of `locked` is under way, and never two with
+    /// What was asked in another history than the store's is refused with `internal`, and only
+    /// [`Applied::epoch`] is true. A refused, duplicate or failing command burns no number and
+    /// changes nothing for its neighbours. At most one call of each kind of `locked` is under way, and never two with
     /// commands of one thread. When this returns `Ok`, what was stored survives the loss of this process.
     ///
     /// # Errors
@@ -87,6 +88,7 @@ pub trait Store: Send + Sync + 'static {
     /// batch may have been stored.
     fn apply(
         &self,
+        asked_in: Epoch,
         now: UnixMillis,
         batch: Arc<[Command]>,
         locked: Locked,

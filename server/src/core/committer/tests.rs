@@ -26,7 +26,7 @@ fn push(committer: &mut Committer, thread_id: &str, number: u64) {
 fn numbers(settled: &Settled) -> Vec<u64> {
     let origins: Vec<_> = match settled {
         Settled::Known(all) => all.iter().map(|one| &one.0).collect(),
-        Settled::Unknown(all) => all.iter().map(|one| &one.0).collect(),
+        Settled::Unknown(all) | Settled::Void(all) => all.iter().map(|one| &one.0).collect(),
     };
     origins
         .into_iter()
@@ -50,6 +50,10 @@ fn applied(next: &NextBatch, locked: &[&str]) -> Result<Applied, StoreError> {
     })
 }
 
+fn begin(committer: &mut Committer) -> Option<NextBatch> {
+    committer.next_batch(&"e1".parse().unwrap())
+}
+
 fn run(committer: &mut Committer, next: &NextBatch, locked: &[&str]) -> Vec<u64> {
     numbers(&committer.settle(next.batch, applied(next, locked)).unwrap())
 }
@@ -58,17 +62,17 @@ fn run(committer: &mut Committer, next: &NextBatch, locked: &[&str]) -> Vec<u64>
 fn what_waits_while_a_batch_is_under_way_forms_the_next_one() {
     let mut committer = Committer::default();
     push(&mut committer, FREE, 1);
-    let first = committer.next_batch().unwrap();
+    let first = begin(&mut committer).unwrap();
     push(&mut committer, FREE, 2);
     push(&mut committer, FREE, 3);
-    assert!(committer.next_batch().is_none());
+    assert!(begin(&mut committer).is_none());
     assert_eq!(run(&mut committer, &first, &[]), [1]);
     assert!(
         committer
             .settle(first.batch, applied(&first, &[]))
             .is_none()
     );
-    let second = committer.next_batch().unwrap();
+    let second = begin(&mut committer).unwrap();
     assert_eq!(run(&mut committer, &second, &[]), [2, 3]);
     assert!(committer.is_idle());
 }
@@ -79,28 +83,28 @@ fn a_locked_thread_stalls_no_other_and_keeps_its_order() {
     push(&mut committer, HELD, 1);
     push(&mut committer, FREE, 2);
     for round in 0..SKIPS_MAX {
-        let next = committer.next_batch().unwrap();
+        let next = begin(&mut committer).unwrap();
         assert_eq!(next.locked, Locked::Skip);
         push(&mut committer, HELD, 10 + u64::from(round));
         push(&mut committer, FREE, 20 + u64::from(round));
         run(&mut committer, &next, &[HELD]);
     }
-    let free = committer.next_batch().unwrap();
-    let held = committer.next_batch().unwrap();
+    let free = begin(&mut committer).unwrap();
+    let held = begin(&mut committer).unwrap();
     assert_eq!((free.locked, held.locked), (Locked::Skip, Locked::Wait));
     // The others go on while the lock is waited for, and what comes later for it waits with it.
     assert_eq!(run(&mut committer, &free, &[HELD]), [22]);
     push(&mut committer, HELD, 13);
     push(&mut committer, FREE, 23);
-    let free = committer.next_batch().unwrap();
+    let free = begin(&mut committer).unwrap();
     assert_eq!(run(&mut committer, &free, &[HELD]), [23]);
     assert_eq!(run(&mut committer, &held, &[HELD]), [1, 10, 11, 12]);
-    let held = committer.next_batch().unwrap();
+    let held = begin(&mut committer).unwrap();
     assert_eq!(held.locked, Locked::Wait);
     assert_eq!(run(&mut committer, &held, &[]), [13]);
     // Free again, it goes with everybody.
     push(&mut committer, HELD, 14);
-    let free = committer.next_batch().unwrap();
+    let free = begin(&mut committer).unwrap();
     assert_eq!(free.locked, Locked::Skip);
     assert_eq!(run(&mut committer, &free, &[]), [14]);
     assert!(committer.is_idle());
@@ -111,9 +115,9 @@ fn a_thread_that_gets_its_lock_is_counted_anew() {
     let mut committer = Committer::default();
     for round in 0..10 {
         push(&mut committer, HELD, round);
-        let next = committer.next_batch().unwrap();
+        let next = begin(&mut committer).unwrap();
         assert_eq!(run(&mut committer, &next, &[HELD]), [0; 0]);
-        let next = committer.next_batch().unwrap();
+        let next = begin(&mut committer).unwrap();
         assert_eq!(next.locked, Locked::Skip);
         assert_eq!(run(&mut committer, &next, &[]), [round]);
     }
@@ -127,12 +131,12 @@ fn a_lock_that_never_ends_leaves_its_commands_unknown_and_another_turn_to_others
         push(&mut committer, &id, number as u64);
     }
     for _ in 0..SKIPS_MAX {
-        let next = committer.next_batch().unwrap();
+        let next = begin(&mut committer).unwrap();
         run(&mut committer, &next, &[HELD, "also-held"]);
     }
     let mut seen = Vec::new();
     for _ in 0..2 {
-        let next = committer.next_batch().unwrap();
+        let next = begin(&mut committer).unwrap();
         assert_eq!((next.locked, next.commands.len()), (Locked::Wait, 1));
         let failed = Err(StoreError::Unavailable("locked".to_owned()));
         let settled = committer.settle(next.batch, failed).unwrap();
@@ -142,4 +146,36 @@ fn a_lock_that_never_ends_leaves_its_commands_unknown_and_another_turn_to_others
     seen.sort_unstable();
     assert_eq!(seen, [0, 1]);
     assert!(committer.is_idle());
+}
+
+#[test]
+fn nothing_that_was_asked_in_one_history_goes_on_in_another() {
+    let mut committer = Committer::default();
+    push(&mut committer, HELD, 1);
+    push(&mut committer, FREE, 2);
+    for _ in 0..SKIPS_MAX {
+        let skipped = begin(&mut committer).unwrap();
+        run(&mut committer, &skipped, &[HELD]);
+    }
+    push(&mut committer, FREE, 3);
+    let free = begin(&mut committer).unwrap();
+    let held = begin(&mut committer).unwrap();
+    push(&mut committer, FREE, 4);
+    push(&mut committer, HELD, 5);
+    let waited = committer.begin_anew();
+    assert_eq!(numbers(&Settled::Void(waited)), [5, 4]);
+    for (batch, number) in [(&free, 3), (&held, 1)] {
+        let settled = committer.settle(batch.batch, applied(batch, &[HELD]));
+        let settled = settled.unwrap();
+        assert!(matches!(settled, Settled::Void(_)), "{settled:?}");
+        assert_eq!(numbers(&settled), [number]);
+    }
+    assert!(committer.is_idle());
+    // The thread that was waited for goes with everybody.
+    push(&mut committer, HELD, 6);
+    let other = committer.next_batch(&"e2".parse().unwrap()).unwrap();
+    assert_eq!(
+        (other.asked_in.as_str(), other.locked),
+        ("e2", Locked::Skip)
+    );
 }

@@ -1,11 +1,11 @@
 //! Commands to the store, and what becomes of them.
 
 use rejoinder_protocol::{
-    Ack, Cancelled, ClientFrameType, ErrorCode, ErrorRef, ServerFrame, ThreadId,
+    Ack, Cancelled, ClientFrameType, CloseCode, Epoch, ErrorCode, ErrorRef, ServerFrame, ThreadId,
 };
 
 use super::Gateway;
-use crate::core::config::UNSURE_MAX;
+use crate::core::config::{DRAIN_SPREAD_MS, UNSURE_MAX};
 use crate::core::{BatchId, Effect, Now, Origin, SessionKey, Settled};
 use crate::store::{Answer, Applied, Command, NewMessage, Outcome, StoreError};
 
@@ -33,15 +33,14 @@ impl Gateway {
         let Some(settled) = self.committer.settle(batch, result) else {
             return;
         };
-        let mine = epoch.is_none_or(|epoch| self.is_my_epoch(now, &epoch));
         match settled {
             Settled::Known(outcomes) => {
+                let is_mine = epoch.is_none_or(|epoch| self.is_my_epoch(now, &epoch, effects));
                 for (origin, command, outcome) in outcomes {
-                    if mine {
+                    if is_mine {
                         self.outcome(now, origin, &command, outcome, effects);
                     } else {
-                        let refused = Outcome::refused(ErrorCode::Internal);
-                        self.outcome(now, origin, &command, refused, effects);
+                        self.void(now, origin, &command, effects);
                     }
                 }
             }
@@ -52,7 +51,50 @@ impl Gateway {
                     self.outcome(now, origin, &command, unknown, effects);
                 }
             }
+            Settled::Void(commands) => {
+                for (origin, command) in commands {
+                    self.void(now, origin, &command, effects);
+                }
+            }
         }
+    }
+
+    /// Answers a command that was asked in another history: it is to be asked again.
+    fn void(&mut self, now: Now, origin: Origin, command: &Command, effects: &mut Vec<Effect>) {
+        let refused = Outcome::refused(ErrorCode::Internal);
+        self.outcome(now, origin, command, refused, effects);
+    }
+
+    /// Compares the epoch of an answer with the gateway's; on another, everybody must start over.
+    pub(super) fn is_my_epoch(
+        &mut self,
+        now: Now,
+        epoch: &Epoch,
+        effects: &mut Vec<Effect>,
+    ) -> bool {
+        if *epoch == self.config.epoch {
+            return true;
+        }
+        self.config.epoch = epoch.clone();
+        // Answers that are on their way are of the old history.
+        self.reads.clear();
+        self.unsure.clear();
+        if let Some(watch) = &mut self.watch {
+            watch.begin_anew();
+        }
+        for session in self.sessions.keys().copied().collect::<Vec<_>>() {
+            let retry_after_ms = 100 + self.ids.jitter_ms(DRAIN_SPREAD_MS);
+            if let Some((one, _)) = self.touch(session) {
+                one.outbound.clear();
+                one.close(now.monotonic, CloseCode::Draining, Some(retry_after_ms));
+            }
+            self.leave(now, session);
+        }
+        for (origin, command) in self.committer.begin_anew() {
+            self.void(now, origin, &command, effects);
+        }
+        // Nobody is subscribed any more; what the hub remembers belongs to the old history.
+        false
     }
 
     /// Nobody knows how far a thread has come: whoever watches must look for themselves.

@@ -11,8 +11,7 @@ mod watching;
 use std::collections::{BTreeMap, BTreeSet};
 
 use rejoinder_protocol::{
-    ClientFrame, CloseCode, DecodeError, Epoch, ErrorCode, ServerFrame, TypingNotice, UserId,
-    encode,
+    ClientFrame, DecodeError, ErrorCode, ServerFrame, TypingNotice, UserId, encode,
 };
 
 use super::config::DRAIN_SPREAD_MS;
@@ -291,27 +290,6 @@ impl Gateway {
         }
     }
 
-    /// Compares the epoch of an answer with the gateway's; on another, everybody must start over.
-    fn is_my_epoch(&mut self, now: Now, epoch: &Epoch) -> bool {
-        if *epoch == self.config.epoch {
-            return true;
-        }
-        self.config.epoch = epoch.clone();
-        if let Some(watch) = &mut self.watch {
-            watch.begin_anew();
-        }
-        for session in self.sessions.keys().copied().collect::<Vec<_>>() {
-            let retry_after_ms = 100 + self.ids.jitter_ms(DRAIN_SPREAD_MS);
-            if let Some((one, _)) = self.touch(session) {
-                one.outbound.clear();
-                one.close(now.monotonic, CloseCode::Draining, Some(retry_after_ms));
-            }
-            self.leave(now, session);
-        }
-        // Nobody is subscribed any more; what the hub remembers belongs to the old history.
-        false
-    }
-
     fn tick(&mut self, now: Now, effects: &mut Vec<Effect>) {
         self.poll(now, effects);
         for user_id in self.presence.tick(now.monotonic) {
@@ -358,7 +336,7 @@ impl Gateway {
             }
         }
         self.look(effects);
-        while let Some(next) = self.committer.next_batch() {
+        while let Some(next) = self.committer.next_batch(&self.config.epoch) {
             effects.push(Effect::Commit(next));
         }
     }

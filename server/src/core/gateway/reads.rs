@@ -45,7 +45,7 @@ impl Gateway {
             return;
         };
         if let Ok(done) = &result
-            && !self.is_my_epoch(now, &done.epoch)
+            && !self.is_my_epoch(now, &done.epoch, effects)
         {
             return;
         }

@@ -8,10 +8,10 @@
 mod others;
 mod world;
 
-use rejoinder_protocol::{Object, ServerFrame, UnixMillis};
+use rejoinder_protocol::{CloseCode, Object, ServerFrame, UnixMillis};
 
 use super::*;
-use crate::core::{Identity, NextBatch, Refusal};
+use crate::core::{Identity, NextBatch, Refusal, RequestId};
 use crate::store::Command;
 use world::{ALICE, BOB, World, kinds};
 
@@ -132,7 +132,7 @@ fn a_duplicate_tells_of_a_message_that_was_stored_elsewhere() {
     let Some(Effect::Commit(NextBatch { commands, .. })) = world.held.first().cloned() else {
         panic!("a commit is asked for");
     };
-    world.store.apply(world.now.wall, &commands).unwrap();
+    world.others(&commands);
     world.release();
     let frames = world.taken(ALICE);
     assert!(matches!(&frames[0], ServerFrame::Ack(ack) if ack.duplicate));
@@ -161,7 +161,7 @@ fn whoever_is_removed_hears_of_it_and_then_nothing_more() {
         user_id: "bob".parse().unwrap(),
     };
     world.input(Input::Command {
-        request: crate::core::RequestId(1),
+        request: RequestId(1),
         command: remove,
     });
     world.send(ALICE, 1, "secret");
@@ -326,6 +326,38 @@ fn another_epoch_ends_every_connection() {
         _ => None,
     });
     assert_eq!(found.as_deref(), Some("e2"));
+}
+
+#[test]
+fn nothing_that_was_asked_in_one_history_is_executed_in_another() {
+    let mut world = World::pair();
+    world.hold_commits = true;
+    world.send(ALICE, 1, "under way");
+    world.send(ALICE, 2, "waiting");
+    let request = RequestId(1);
+    let command = Command::Remove {
+        thread_id: "alice|bob".parse().unwrap(),
+        user_id: "bob".parse().unwrap(),
+    };
+    world.input(Input::Command { request, command });
+    world.hold_reads = true;
+    world.says(BOB, r#"{"type":"inbox","limit":10}"#);
+    let late = world.held.pop();
+    world.hold_reads = false;
+    world.store.rotate_epoch("e2".parse().unwrap()).unwrap();
+    world.says(ALICE, r#"{"type":"inbox","limit":10}"#);
+    assert_eq!(world.answers, [Answer::Refused(ErrorCode::Internal)]);
+    world.join(SessionKey(3), "alice");
+    world.held.extend(late);
+    world.release();
+    world.says(
+        SessionKey(3),
+        r#"{"type":"subscribe","thread_id":"alice|bob"}"#,
+    );
+    let frames = world.taken(SessionKey(3));
+    assert_eq!(kinds(&frames), ["welcome", "reset", "live", "presence"]);
+    assert_eq!(World::log(&frames), [""; 0]);
+    assert_eq!(world.closed.get(&SessionKey(3)), None);
 }
 
 #[test]

@@ -88,7 +88,10 @@ pub(super) async fn a_gateway_finds_what_changed<S: Store>(store: S) {
         let command = send(&format!("{sender}|{other}"), sender, 1, other);
         let now = UnixMillis::try_from(moment).unwrap();
         let batch = Arc::from([command]);
-        store.apply(now, batch, Locked::Skip).await.unwrap();
+        store
+            .apply(store.epoch().clone(), now, batch, Locked::Skip)
+            .await
+            .unwrap();
     }
     let heads = |content: Content| {
         let Content::Heads(heads) = content else {

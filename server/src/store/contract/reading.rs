@@ -148,7 +148,10 @@ pub(super) async fn the_inbox_shows_the_latest_changed_first_in_pages<S: Store>(
         let command = send(&format!("a|{other}"), "a", 1, other);
         let now = UnixMillis::try_from(moment).unwrap();
         let batch = Arc::from([command]);
-        store.apply(now, batch, Locked::Skip).await.unwrap();
+        store
+            .apply(store.epoch().clone(), now, batch, Locked::Skip)
+            .await
+            .unwrap();
     }
     let (mut before, mut seen) = (None, Vec::new());
     loop {

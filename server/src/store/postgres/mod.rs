@@ -109,7 +109,7 @@ impl PostgresStore {
         let epoch = read_epoch(&client.query_one(statements::EPOCH, &[]).await?)?;
         let writer = |locked| {
             let (connector, statements) = (connector.clone(), statements.clone());
-            Mutex::new(Writer::new(connector, statements, locked, epoch.clone()))
+            Mutex::new(Writer::new(connector, statements, locked))
         };
         Ok(Self {
             skipping: writer(Locked::Skip),
@@ -118,7 +118,7 @@ impl PostgresStore {
                 pool: pool(&connector, readers)?,
                 statements: statements.clone(),
             },
-            epoch: epoch.clone(),
+            epoch,
             connector,
         })
     }
@@ -157,6 +157,7 @@ impl Store for PostgresStore {
 
     async fn apply(
         &self,
+        asked_in: Epoch,
         now: UnixMillis,
         batch: Arc<[Command]>,
         locked: Locked,
@@ -165,7 +166,7 @@ impl Store for PostgresStore {
             Locked::Skip => &self.skipping,
             Locked::Wait => &self.waiting,
         };
-        writer.lock().await.apply(now, &batch).await
+        writer.lock().await.apply(&asked_in, now, &batch).await
     }
 
     async fn read(&self, read: Read) -> Result<ReadAnswer, StoreError> {

@@ -11,7 +11,7 @@ mod trouble;
 
 use std::sync::Arc;
 
-use rejoinder_protocol::UnixMillis;
+use rejoinder_protocol::{Epoch, UnixMillis};
 
 use super::PostgresStore;
 use crate::store::{Applied, Command, Locked, Store, StoreError};
@@ -19,7 +19,16 @@ use crate::store::{Applied, Command, Locked, Store, StoreError};
 pub(crate) use database::Database;
 
 async fn apply(store: &PostgresStore, commands: &[Command]) -> Result<Applied, StoreError> {
+    asked_in(store, store.epoch(), commands).await
+}
+
+async fn asked_in(
+    store: &PostgresStore,
+    epoch: &Epoch,
+    commands: &[Command],
+) -> Result<Applied, StoreError> {
+    let (epoch, now) = (epoch.clone(), UnixMillis::default());
     store
-        .apply(UnixMillis::default(), Arc::from(commands), Locked::Skip)
+        .apply(epoch, now, Arc::from(commands), Locked::Skip)
         .await
 }

@@ -24,23 +24,15 @@ pub(super) struct Writer {
     connector: Connector,
     statements: Statements,
     locked: Locked,
-    /// The history in which the next batch is asked.
-    epoch: Epoch,
     connection: Option<Writing>,
 }
 
 impl Writer {
-    pub(super) fn new(
-        connector: Connector,
-        statements: Statements,
-        locked: Locked,
-        epoch: Epoch,
-    ) -> Self {
+    pub(super) fn new(connector: Connector, statements: Statements, locked: Locked) -> Self {
         Self {
             connector,
             statements,
             locked,
-            epoch,
             connection: None,
         }
     }
@@ -48,6 +40,7 @@ impl Writer {
     /// Runs a batch; see [`Store::apply`](crate::store::Store::apply).
     pub(super) async fn apply(
         &mut self,
+        asked_in: &Epoch,
         now: UnixMillis,
         commands: &[Command],
     ) -> Result<Applied, StoreError> {
@@ -59,10 +52,10 @@ impl Writer {
             let fitting = all.filter(|(_, refused)| refused.is_none());
             fitting.map(|(command, _)| command.clone()).collect()
         };
-        let applied = match self.attempts(now, &asked).await {
-            Err(Fault::Statement(error)) => self.one_by_one(now, &asked, &error).await,
+        let applied = match self.attempts(asked_in, now, &asked).await {
+            Err(Fault::Statement(error)) => self.one_by_one(asked_in, now, &asked, &error).await,
             Err(Fault::Locked(error)) if self.locked == Locked::Skip => {
-                self.one_by_one(now, &asked, &error).await
+                self.one_by_one(asked_in, now, &asked, &error).await
             }
             result => result.map_err(Fault::into),
         }?;
@@ -102,6 +95,7 @@ impl Writer {
     /// One of the commands failed and took the transaction with it. Each alone, none harms another.
     async fn one_by_one(
         &mut self,
+        asked_in: &Epoch,
         now: UnixMillis,
         commands: &[Command],
         error: &Error,
@@ -109,6 +103,7 @@ impl Writer {
         tracing::warn!(error = %fault::words(error), "a batch failed in the database");
         let mut outcomes = Vec::with_capacity(commands.len());
         let mut held = BTreeSet::new();
+        let mut epoch = asked_in.clone();
         // After a part was committed, "nothing was written" would no longer be true.
         let unknown = |fault: Fault| match StoreError::from(fault) {
             StoreError::Unavailable(words) => StoreError::UnknownFate(words),
@@ -118,8 +113,12 @@ impl Writer {
             let outcome = if held.contains(command.thread_id()) {
                 None // It must not overtake the one before it.
             } else {
-                match self.attempts(now, std::slice::from_ref(command)).await {
-                    Ok(applied) => applied.outcomes.into_iter().next().flatten(),
+                let alone = std::slice::from_ref(command);
+                match self.attempts(asked_in, now, alone).await {
+                    Ok(applied) => {
+                        epoch = applied.epoch;
+                        applied.outcomes.into_iter().next().flatten()
+                    }
                     Err(Fault::Locked(_)) => None,
                     Err(Fault::Statement(error)) => {
                         let code = fault::refusal(&error);
@@ -135,18 +134,20 @@ impl Writer {
             }
             outcomes.push(outcome);
         }
-        Ok(Applied {
-            epoch: self.epoch.clone(),
-            outcomes,
-        })
+        Ok(Applied { epoch, outcomes })
     }
 
     /// Runs a transaction, again if it lost a race, or its connection before it began.
-    async fn attempts(&mut self, now: UnixMillis, commands: &[Command]) -> Result<Applied, Fault> {
+    async fn attempts(
+        &mut self,
+        asked_in: &Epoch,
+        now: UnixMillis,
+        commands: &[Command],
+    ) -> Result<Applied, Fault> {
         let mut attempt = 1;
         loop {
             let was_connected = self.connection.is_some();
-            let running = self.transaction(now, commands);
+            let running = self.transaction(asked_in, now, commands);
             let result = match tokio::time::timeout(BATCH_TIMEOUT, running).await {
                 Ok(result) => result,
                 Err(_) => Err(Fault::UnknownFate("the server did not answer".to_owned())),
@@ -172,6 +173,7 @@ impl Writer {
 
     async fn transaction(
         &mut self,
+        asked_in: &Epoch,
         now: UnixMillis,
         commands: &[Command],
     ) -> Result<Applied, Fault> {
@@ -179,10 +181,9 @@ impl Writer {
             Some(writing) => writing,
             None => Writing::open(&self.connector, &self.statements, self.locked).await?,
         };
-        let result = writing.run(&self.epoch, now, commands).await;
+        let result = writing.run(asked_in, now, commands).await;
         match &result {
-            // Also of another history, in which the next batch is asked.
-            Ok(applied) => self.epoch = applied.epoch.clone(),
+            Ok(_) => {}
             Err(fault) if fault.leaves_the_connection() => writing.roll_back().await?,
             Err(_) => return result,
         }

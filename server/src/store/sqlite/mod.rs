@@ -105,8 +105,13 @@ impl Sqlite {
     /// # Errors
     ///
     /// [`StoreError`].
-    pub fn apply(&mut self, now: UnixMillis, commands: &[Command]) -> Result<Applied, StoreError> {
-        let first = match self.transaction(now, commands) {
+    pub fn apply(
+        &mut self,
+        asked_in: &Epoch,
+        now: UnixMillis,
+        commands: &[Command],
+    ) -> Result<Applied, StoreError> {
+        let first = match self.transaction(asked_in, now, commands) {
             Ok(applied) => return Ok(applied),
             Err(Fault::Whole(error)) => return Err(error),
             Err(Fault::Statement(error)) => error,
@@ -119,7 +124,7 @@ impl Sqlite {
         // One of them failed and took the transaction with it. Each alone, none harms another.
         let mut outcomes = Vec::with_capacity(commands.len());
         for command in commands {
-            let alone = self.apply(now, std::slice::from_ref(command));
+            let alone = self.apply(asked_in, now, std::slice::from_ref(command));
             // After a part was committed, "nothing was written" would no longer be true.
             let applied = alone.map_err(|error| StoreError::UnknownFate(error.to_string()))?;
             outcomes.extend(applied.outcomes.into_iter().flatten());
@@ -135,17 +140,20 @@ impl Sqlite {
         }
     }
 
-    fn transaction(&mut self, now: UnixMillis, commands: &[Command]) -> Result<Applied, Fault> {
+    fn transaction(
+        &mut self,
+        asked_in: &Epoch,
+        now: UnixMillis,
+        commands: &[Command],
+    ) -> Result<Applied, Fault> {
         let transaction = self
             .connection
             .transaction_with_behavior(TransactionBehavior::Immediate)
             .map_err(|error| Fault::Whole(StoreError::Unavailable(error.to_string())))?;
-        let epoch = schema::read_epoch(&transaction).map_err(Fault::Statement)?;
-        if epoch != self.epoch {
+        self.epoch = schema::read_epoch(&transaction).map_err(Fault::Statement)?;
+        if self.epoch != *asked_in {
             // Somebody restored or exchanged the database. Nothing that was asked under the old
-            // history may be executed in the new one; the caller sees the epoch and starts over. What
-            // is asked from then on belongs to the new one.
-            self.epoch = epoch;
+            // history may be executed in the new one; the caller sees the epoch and starts over.
             drop(transaction);
             let refused = || Outcome::refused(ErrorCode::Internal);
             return Ok(self.applied(commands.iter().map(|_| refused())));

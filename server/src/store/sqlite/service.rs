@@ -18,6 +18,7 @@ const READERS: usize = 2;
 
 enum Job {
     Apply(
+        Epoch,
         UnixMillis,
         Arc<[Command]>,
         oneshot::Sender<Result<Applied, StoreError>>,
@@ -86,8 +87,8 @@ fn run(mut sqlite: Sqlite) -> mpsc::Sender<Job> {
         while let Some(job) = receiver.blocking_recv() {
             // Whoever asked may be gone; the answer then has no reader.
             match job {
-                Job::Apply(now, batch, answer) => {
-                    let _ = answer.send(sqlite.apply(now, &batch));
+                Job::Apply(asked_in, now, batch, answer) => {
+                    let _ = answer.send(sqlite.apply(&asked_in, now, &batch));
                 }
                 Job::Read(read, answer) => {
                     let _ = answer.send(sqlite.read(&read));
@@ -109,12 +110,13 @@ impl Store for SqliteStore {
 
     async fn apply(
         &self,
+        asked_in: Epoch,
         now: UnixMillis,
         batch: Arc<[Command]>,
         _: Locked,
     ) -> Result<Applied, StoreError> {
         let (sender, answer) = oneshot::channel();
-        let job = Job::Apply(now, batch, sender);
+        let job = Job::Apply(asked_in, now, batch, sender);
         self.writer.send(job).await.map_err(|_| gone())?;
         answer.await.map_err(|_| gone())?
     }

@@ -16,7 +16,9 @@ fn a_poison_row_fails_alone() {
         send(T, "a", 2, "poison"),
         send(T, "b", 3, "two"),
     ];
-    let applied = sqlite.apply(UnixMillis::default(), &commands).unwrap();
+    let applied = sqlite
+        .apply(&epoch(), UnixMillis::default(), &commands)
+        .unwrap();
     assert_eq!(ack(&applied.outcomes[0]).sequence_number.get(), 1);
     assert_eq!(code(&applied.outcomes[1]), ErrorCode::Internal);
     assert_eq!(ack(&applied.outcomes[2]).sequence_number.get(), 2);
@@ -28,13 +30,13 @@ fn a_file_keeps_everything_and_its_epoch() {
     let path = folder.path().join("store.db");
     let mut first = Sqlite::open(&path, &epoch()).unwrap();
     let stored = first
-        .apply(UnixMillis::default(), &[send(T, "a", 1, "one")])
+        .apply(&epoch(), UnixMillis::default(), &[send(T, "a", 1, "one")])
         .unwrap();
     drop(first);
     let mut second = Sqlite::open(&path, &"fresh".parse().unwrap()).unwrap();
     assert_eq!(*second.epoch(), epoch());
     let again = second
-        .apply(UnixMillis::default(), &[send(T, "a", 1, "one")])
+        .apply(&epoch(), UnixMillis::default(), &[send(T, "a", 1, "one")])
         .unwrap();
     let duplicate = Ack {
         duplicate: true,
@@ -44,7 +46,7 @@ fn a_file_keeps_everything_and_its_epoch() {
 }
 
 #[test]
-fn another_history_executes_nothing_once_and_then_goes_on() {
+fn what_was_asked_in_another_history_is_not_executed() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("store.db");
     let mut gateway = Sqlite::open(&path, &epoch()).unwrap();
@@ -52,9 +54,11 @@ fn another_history_executes_nothing_once_and_then_goes_on() {
     let other: Epoch = "other".parse().unwrap();
     operator.rotate_epoch(other.clone()).unwrap();
     let asked = [send(T, "a", 1, "one")];
-    let refused = gateway.apply(UnixMillis::default(), &asked).unwrap();
+    let now = UnixMillis::default();
+    let refused = gateway.apply(&epoch(), now, &asked).unwrap();
     assert_eq!(refused.epoch, other);
     assert_eq!(code(&refused.outcomes[0]), ErrorCode::Internal);
-    let stored = gateway.apply(UnixMillis::default(), &asked).unwrap();
+    assert_eq!(gateway.apply(&epoch(), now, &asked).unwrap(), refused);
+    let stored = gateway.apply(&other, now, &asked).unwrap();
     assert_eq!(ack(&stored.outcomes[0]).sequence_number.get(), 1);
 }

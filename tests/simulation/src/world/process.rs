@@ -281,6 +281,7 @@ impl World {
     pub(super) fn run_commit(&mut self, number: u64, next: NextBatch, since: u64) {
         let NextBatch {
             batch,
+            asked_in,
             commands,
             locked,
         } = next;
@@ -295,6 +296,7 @@ impl World {
             if self.now < since + LOCK_TIMEOUT_MS {
                 let next = NextBatch {
                     batch,
+                    asked_in,
                     commands,
                     locked,
                 };

@@ -74,7 +74,8 @@ impl Records {
         }
         let is_free = |one: &&Command| !skipped.contains(one.thread_id());
         let free: Arc<[Command]> = commands.iter().filter(is_free).cloned().collect();
-        let result = self.sqlite.apply(now, &free).map(|applied| {
+        let asked_in = self.epoch().clone();
+        let result = self.sqlite.apply(&asked_in, now, &free).map(|applied| {
             let mut answered = applied.outcomes.into_iter();
             let outcomes = commands.iter().map(|one| match is_free(&one) {
                 true => answered.next().flatten(),
@@ -98,7 +99,8 @@ impl Records {
 
     /// Runs what others do, past the gateway.
     pub fn others(&mut self, now: UnixMillis, commands: &Arc<[Command]>) -> Option<Applied> {
-        let applied = self.sqlite.apply(now, commands).ok()?;
+        let asked_in = self.epoch().clone();
+        let applied = self.sqlite.apply(&asked_in, now, commands).ok()?;
         self.log.push((now, Arc::clone(commands)));
         Some(applied)
     }
@@ -139,11 +141,12 @@ impl Records {
     /// what the backup holds: every batch with its outcomes.
     pub fn restore(&mut self, batches: usize) -> Vec<(UnixMillis, Arc<[Command]>, Applied)> {
         self.restores += 1;
-        self.sqlite = open(&epoch(self.restores));
+        let epoch = epoch(self.restores);
+        self.sqlite = open(&epoch);
         self.log.truncate(self.log.len().saturating_sub(batches));
         let mut held = Vec::new();
         for (now, commands) in &self.log {
-            if let Ok(applied) = self.sqlite.apply(*now, commands) {
+            if let Ok(applied) = self.sqlite.apply(&epoch, *now, commands) {
                 held.push((*now, Arc::clone(commands), applied));
             }
         }

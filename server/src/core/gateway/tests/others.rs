@@ -16,7 +16,7 @@ fn written(world: &mut World, thread_id: &str, sender: &str, number: u128) {
         attachments: Vec::new(),
         create_dev_pair: true,
     });
-    world.store.apply(world.now.wall, &[command]).unwrap();
+    world.others(&[command]);
 }
 
 fn hint(world: &mut World, thread_id: &str) {
@@ -101,7 +101,7 @@ fn whoever_somebody_else_removes_is_told_nothing_more() {
         thread_id: "alice|bob".parse().unwrap(),
         user_id: "bob".parse().unwrap(),
     };
-    world.store.apply(world.now.wall, &[remove]).unwrap();
+    world.others(&[remove]);
     // Nobody has said so yet, but a change of another kind makes him read.
     written(&mut world, "alice|bob", "alice", 1);
     hint(&mut world, "alice|bob");
@@ -117,11 +117,11 @@ fn whoever_is_let_in_again_is_shown_to_those_who_watch() {
     let mut world = hearing();
     let (thread_id, user_id) = ("alice|bob".parse().unwrap(), "bob".parse().unwrap());
     let remove = Command::Remove { thread_id, user_id };
-    world.store.apply(world.now.wall, &[remove]).unwrap();
+    world.others(&[remove]);
     hint(&mut world, "alice|bob");
     world.received.clear();
     let (thread_id, user_id) = ("alice|bob".parse().unwrap(), "bob".parse().unwrap());
-    let request = crate::core::RequestId(7);
+    let request = RequestId(7);
     let command = Command::Admit { thread_id, user_id };
     world.input(Input::Command { request, command });
     assert!(kinds(&world.taken(BOB)).contains(&"thread".to_owned()));

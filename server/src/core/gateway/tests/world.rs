@@ -3,12 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use rejoinder_protocol::{
-    Epoch, Object, Revision, ServerFrame, UnixMillis, decode_client_frame, decode_server_frame,
+    CloseCode, Epoch, Object, Revision, ServerFrame, UnixMillis, decode_client_frame,
+    decode_server_frame,
 };
 
 use crate::core::gateway::*;
 use crate::core::{Identity, NextBatch, ReadDone, Refusal, dev_user};
-use crate::store::{Read, Sqlite, StoreError};
+use crate::store::{Answer, Command, Read, Sqlite, StoreError};
 
 /// One gateway, its store, and what each client has received.
 pub(super) struct World {
@@ -17,6 +18,8 @@ pub(super) struct World {
     pub(super) store: Sqlite,
     effects: Vec<Effect>,
     pub(super) received: BTreeMap<SessionKey, Vec<ServerFrame>>,
+    /// What requests from outside the sockets were answered.
+    pub(super) answers: Vec<Answer>,
     pub(super) closed: BTreeMap<SessionKey, CloseCode>,
     /// Clients that take nothing.
     pub(super) stuck: BTreeSet<SessionKey>,
@@ -60,6 +63,7 @@ impl World {
             store: Sqlite::memory(&epoch).unwrap(),
             effects: Vec::new(),
             received: BTreeMap::new(),
+            answers: Vec::new(),
             closed: BTreeMap::new(),
             stuck: BTreeSet::new(),
             waiting: BTreeSet::new(),
@@ -73,6 +77,12 @@ impl World {
         }
     }
 
+    /// Somebody else writes into the store.
+    pub(super) fn others(&mut self, commands: &[Command]) {
+        let epoch = self.store.epoch().clone();
+        self.store.apply(&epoch, self.now.wall, commands).unwrap();
+    }
+
     pub(super) fn input(&mut self, input: Input) {
         self.gateway.handle(self.now, input, &mut self.effects);
         self.run();
@@ -81,12 +91,15 @@ impl World {
     fn run(&mut self) {
         while !self.effects.is_empty() {
             match self.effects.remove(0) {
-                Effect::Answer { .. } => {}
+                Effect::Answer { answer, .. } => self.answers.push(answer),
                 effect @ Effect::Commit(_) if self.hold_commits => self.held.push(effect),
                 Effect::Commit(NextBatch {
-                    batch, commands, ..
+                    batch,
+                    asked_in,
+                    commands,
+                    ..
                 }) => {
-                    let mut result = self.store.apply(self.now.wall, &commands);
+                    let mut result = self.store.apply(&asked_in, self.now.wall, &commands);
                     if std::mem::take(&mut self.lose_commit) {
                         result = Err(StoreError::UnknownFate("lost".to_owned()));
                     }

@@ -21,7 +21,12 @@ async fn tried(
     locked: Locked,
 ) -> Result<Applied, StoreError> {
     store
-        .apply(UnixMillis::default(), Arc::from(commands), locked)
+        .apply(
+            store.epoch().clone(),
+            UnixMillis::default(),
+            Arc::from(commands),
+            locked,
+        )
         .await
 }
 

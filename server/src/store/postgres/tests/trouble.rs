@@ -6,7 +6,7 @@ use std::time::Duration;
 use rejoinder_protocol::ErrorCode;
 use rejoinder_test_services::Postgres;
 
-use super::{Database, apply};
+use super::{Database, apply, asked_in};
 use crate::store::contract::{T, ack, code, send};
 use crate::store::{Read, Store, StoreError};
 
@@ -142,7 +142,7 @@ async fn a_server_that_only_reads_is_not_used_until_it_writes_again() {
 }
 
 #[tokio::test]
-async fn another_history_executes_nothing_once_and_then_goes_on() {
+async fn what_was_asked_in_another_history_is_not_executed() {
     let database = Database::migrated().await;
     let store = database.store().await;
     apply(&store, &[send(T, "a", 1, "one")]).await.unwrap();
@@ -156,9 +156,35 @@ async fn another_history_executes_nothing_once_and_then_goes_on() {
     let refused = apply(&store, &[send(T, "a", 2, "two")]).await.unwrap();
     assert!(refused.epoch.as_str().starts_with("other."));
     assert_eq!(code(&refused.outcomes[0]), ErrorCode::Internal);
-    let stored = apply(&store, &[send(T, "a", 2, "two")]).await.unwrap();
+    let again = apply(&store, &[send(T, "a", 2, "two")]).await.unwrap();
+    assert_eq!(again, refused);
+    let stored = asked_in(&store, &refused.epoch, &[send(T, "a", 2, "two")]).await;
+    let stored = stored.unwrap();
     assert_eq!(ack(&stored.outcomes[0]).sequence_number.get(), 2);
     assert_eq!(store.read(inbox()).await.unwrap().epoch, stored.epoch);
+}
+
+#[tokio::test]
+async fn a_history_that_ends_between_two_commands_of_a_batch_ends_the_batch() {
+    let database = Database::migrated().await;
+    let rules = "CREATE FUNCTION rule() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN \
+         IF NEW.body = 'blocked' THEN RAISE EXCEPTION 'blocked'; END IF; \
+         IF NEW.body = 'the end' THEN UPDATE rejoinder.history SET epoch = 'other'; END IF; \
+         RETURN NEW; END $$; \
+         CREATE TRIGGER rule BEFORE INSERT ON messages FOR EACH ROW EXECUTE FUNCTION rule()";
+    database.session().await.batch_execute(rules).await.unwrap();
+    let store = database.store().await;
+    let batch = [
+        send(T, "a", 1, "blocked"),
+        send(T, "a", 2, "the end"),
+        send(T, "a", 3, "too late"),
+    ];
+    let applied = apply(&store, &batch).await.unwrap();
+    assert!(applied.epoch.as_str().starts_with("other."));
+    assert_eq!(code(&applied.outcomes[2]), ErrorCode::Internal);
+    let stored = "SELECT string_agg(body, ',') FROM messages";
+    let stored = database.session().await.query_one(stored, &[]).await;
+    assert_eq!(stored.unwrap().get::<_, &str>(0), "the end");
 }
 
 /// A proxy before a server, which can lose an answer.
