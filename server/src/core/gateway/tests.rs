@@ -11,7 +11,7 @@ mod world;
 use rejoinder_protocol::{CloseCode, Object, ServerFrame, UnixMillis};
 
 use super::*;
-use crate::core::{Identity, NextBatch, Refusal, RequestId};
+use crate::core::{Identity, NextBatch, ReadDone, Refusal, RequestId};
 use crate::store::Command;
 use world::{ALICE, BOB, World, kinds};
 
@@ -342,13 +342,16 @@ fn nothing_that_was_asked_in_one_history_is_executed_in_another() {
     world.input(Input::Command { request, command });
     world.hold_reads = true;
     world.says(BOB, r#"{"type":"inbox","limit":10}"#);
-    let late = world.held.pop();
+    let Some(Effect::Read { read, question }) = world.held.pop() else {
+        panic!("the inbox is read");
+    };
+    let result = world.store.read(&question).map(ReadDone::from);
     world.hold_reads = false;
     world.store.rotate_epoch("e2".parse().unwrap()).unwrap();
     world.says(ALICE, r#"{"type":"inbox","limit":10}"#);
     assert_eq!(world.answers, [Answer::Refused(ErrorCode::Internal)]);
     world.join(SessionKey(3), "alice");
-    world.held.extend(late);
+    world.input(Input::Read { read, result });
     world.release();
     world.says(
         SessionKey(3),
