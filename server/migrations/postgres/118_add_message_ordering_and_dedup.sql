@@ -101,25 +101,37 @@ CREATE UNIQUE INDEX IF NOT EXISTS rejoinder_by_client_msg_id
 -- 4. Functions. They run with their owner's rights, so that a role which may only insert into the
 -- table gets its numbers, too; so their search_path is fixed.
 
--- Whether the statement under way is not the gateway's own. The claim to be the gateway counts where
--- the statement may change heads itself; so may a cascade, which runs with its table owner's rights.
--- Runs with the rights of whoever writes.
+-- Whether the statement under way is not the gateway's own. What a cascade or a trigger of the
+-- application does in the gateway's session is not. The claim to be the gateway counts for whoever
+-- has logged in with the right to change heads, and still has it: not behind a function or a cascade
+-- that lends its owner's rights. Runs with the rights of whoever writes.
 CREATE OR REPLACE FUNCTION rejoinder.is_foreign() RETURNS boolean
 LANGUAGE plpgsql STABLE AS $$
 BEGIN
   RETURN pg_catalog.current_setting('rejoinder.writer', true) IS DISTINCT FROM 'gateway'
+    OR pg_catalog.pg_trigger_depth() > 0
     OR NOT EXISTS (
       SELECT FROM pg_catalog.pg_class AS class
         JOIN pg_catalog.pg_namespace AS namespace ON namespace.oid = class.relnamespace
        WHERE namespace.nspname = 'rejoinder' AND class.relname = 'heads'
          AND pg_catalog.has_table_privilege(class.oid, 'UPDATE')
+         AND pg_catalog.has_table_privilege(session_user, class.oid, 'UPDATE')
     );
+END
+$$;
+
+-- Fails: a trigger of the application kept a row of the gateway's out without saying so, and the row's
+-- numbers are taken.
+CREATE OR REPLACE FUNCTION rejoinder.kept_out() RETURNS bigint
+LANGUAGE plpgsql AS $$
+BEGIN
+  RAISE EXCEPTION 'a trigger kept the row out';
 END
 $$;
 
 CREATE OR REPLACE FUNCTION rejoinder.unix_millis(moment timestamptz) RETURNS bigint
 LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
-  SELECT floor(extract(epoch FROM moment) * 1000)::bigint
+  SELECT CASE WHEN isfinite(moment) THEN floor(extract(epoch FROM moment) * 1000)::bigint END
 $$;
 
 -- A key that anybody's text may be; null if it is none.
@@ -163,16 +175,19 @@ $$;
 -- Numbers the rows of a locked thread that have no number yet, after those that have one, and finds
 -- out who takes part.
 CREATE OR REPLACE FUNCTION rejoinder.adopt(_thread text) RETURNS void
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET timezone = 'UTC' AS $$
 DECLARE
   _head rejoinder.heads := rejoinder.newest(_thread);
   _typed {{messages}}.{{thread_id}}%TYPE := _thread;
   {{participants_declare}}
-  _writer text := current_setting('rejoinder.writer', true);
+  _rows bigint;
   _added bigint;
   _began bigint;
   _ended bigint;
 BEGIN
+  -- A row that somebody is deleting must not get a number.
+  PERFORM FROM {{messages}} WHERE {{thread_id}} = _typed AND {{revision}} IS NULL FOR UPDATE;
+  GET DIAGNOSTICS _rows = ROW_COUNT;
   SELECT rejoinder.unix_millis(min({{created_at}})), rejoinder.unix_millis(max({{created_at}}))
     INTO _began, _ended FROM {{messages}} WHERE {{thread_id}} = _typed AND {{revision}} IS NULL;
   INSERT INTO rejoinder.participants (thread_id, user_id, revision, joined_at)
@@ -185,8 +200,8 @@ BEGIN
    );
   GET DIAGNOSTICS _added = ROW_COUNT;
   _head.revision := _head.revision + _added;
-  -- The triggers below leave what the gateway does alone.
-  PERFORM set_config('rejoinder.writer', 'gateway', true);
+  -- The mark by which the trigger below knows these numbers. Nobody else ever sees it.
+  UPDATE rejoinder.heads SET sequence_number = -1 WHERE thread_id = _thread;
   UPDATE {{messages}} AS message
      SET {{sequence_number}} = _head.sequence_number + numbered._place,
          {{revision}} = _head.revision + numbered._place
@@ -198,7 +213,9 @@ BEGIN
     ) AS numbered
    WHERE message.{{id}} = numbered._id;
   GET DIAGNOSTICS _added = ROW_COUNT;
-  PERFORM set_config('rejoinder.writer', coalesce(_writer, ''), true);
+  IF _added <> _rows THEN
+    PERFORM rejoinder.kept_out();
+  END IF;
   INSERT INTO rejoinder.keys
     (thread_id, sender_id, client_msg_id, server_msg_id, sequence_number, revision, sent_at)
   SELECT _thread, {{sender_id}}::text, rejoinder.key({{client_msg_id}}::text), {{id}}::text,
@@ -220,6 +237,7 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
   PERFORM rejoinder.lock_thread(_thread);
   PERFORM rejoinder.adopt(_thread);
+  PERFORM pg_notify('rejoinder', left(_thread, 200));
 END
 $$;
 
@@ -288,7 +306,7 @@ $$;
 -- Before a row: its numbers. Not in the head yet, for a conflict may still keep the row out, and its
 -- number must not be lost then.
 CREATE OR REPLACE FUNCTION rejoinder.number_message() RETURNS trigger
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET timezone = 'UTC' AS $$
 DECLARE
   head rejoinder.heads;
 BEGIN
@@ -297,6 +315,12 @@ BEGIN
       IF NEW.{{thread_id}} IS DISTINCT FROM OLD.{{thread_id}} OR NEW.{{id}} <> OLD.{{id}} THEN
         RAISE EXCEPTION 'a message keeps its thread and its identity'
           USING ERRCODE = 'restrict_violation', HINT = 'Delete it and insert another one.';
+      END IF;
+      IF OLD.{{revision}} IS NULL AND EXISTS (
+        SELECT FROM rejoinder.heads
+         WHERE heads.thread_id = OLD.{{thread_id}}::text AND heads.sequence_number < 0
+      ) THEN
+        RETURN NEW; -- It is being adopted.
       END IF;
       NEW.{{sequence_number}} := OLD.{{sequence_number}};
       NEW.{{revision}} := OLD.{{revision}};
@@ -333,14 +357,15 @@ $$;
 
 -- After a row: the head, the key, and the news.
 CREATE OR REPLACE FUNCTION rejoinder.message_numbered() RETURNS trigger
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET timezone = 'UTC' AS $$
 BEGIN
   IF NEW.{{revision}} IS NULL THEN
     RETURN NULL;
   END IF;
   IF TG_OP = 'UPDATE' THEN
-    IF NEW.{{revision}} IS NOT DISTINCT FROM OLD.{{revision}} THEN
-      RETURN NULL;
+    IF NEW.{{revision}} IS NOT DISTINCT FROM OLD.{{revision}}
+       OR OLD.{{revision}} IS NULL AND OLD.{{thread_id}} IS NOT NULL THEN
+      RETURN NULL; -- Nothing that is shown has changed, or it is being adopted.
     END IF;
   ELSIF NEW.{{sender_id}} IS NOT NULL AND rejoinder.key(NEW.{{client_msg_id}}::text) IS NOT NULL THEN
     INSERT INTO rejoinder.keys
@@ -356,7 +381,7 @@ $$;
 
 -- After a row is gone: what is left of it.
 CREATE OR REPLACE FUNCTION rejoinder.message_deleted() RETURNS trigger
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET timezone = 'UTC' AS $$
 DECLARE
   head rejoinder.heads;
 BEGIN
@@ -385,8 +410,8 @@ END
 $$;
 
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA rejoinder FROM PUBLIC;
--- Whoever writes into the table runs this one.
-GRANT EXECUTE ON FUNCTION rejoinder.is_foreign() TO PUBLIC;
+-- Whoever writes into the table runs the first; the second only fails.
+GRANT EXECUTE ON FUNCTION rejoinder.is_foreign(), rejoinder.kept_out() TO PUBLIC;
 
 -- 5. Triggers. Those before a row run in the order of their names: after the application's own.
 DROP TRIGGER IF EXISTS zz_rejoinder_number ON {{messages}};

@@ -29,7 +29,23 @@ BEGIN
   RETURN NULL;
 END
 $$;
-REVOKE ALL ON FUNCTION rejoinder.follow_participants() FROM PUBLIC;
+
+-- After the table is emptied at once, nobody takes part.
+CREATE OR REPLACE FUNCTION rejoinder.participants_truncated() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+  PERFORM rejoinder.leave_thread(thread_id, user_id) FROM (
+    SELECT thread_id, user_id FROM rejoinder.participants
+     WHERE left_at IS NULL ORDER BY thread_id, user_id
+  ) AS everybody;
+  RETURN NULL;
+END
+$$;
+
+REVOKE ALL ON FUNCTION rejoinder.follow_participants(), rejoinder.participants_truncated() FROM PUBLIC;
 DROP TRIGGER IF EXISTS zz_rejoinder_participants ON {{participants}};
 CREATE TRIGGER zz_rejoinder_participants AFTER INSERT OR UPDATE OR DELETE ON {{participants}}
   FOR EACH ROW EXECUTE FUNCTION rejoinder.follow_participants();
+DROP TRIGGER IF EXISTS zz_rejoinder_participants_truncated ON {{participants}};
+CREATE TRIGGER zz_rejoinder_participants_truncated AFTER TRUNCATE ON {{participants}}
+  FOR EACH STATEMENT EXECUTE FUNCTION rejoinder.participants_truncated();

@@ -1,8 +1,8 @@
 //! What can be asked of a store, and what became of it.
 
 use rejoinder_protocol::{
-    Ack, Attachment, Change, ClientMsgId, ErrorCode, Preview, Revision, SequenceNumber,
-    ServerMsgId, ThreadId, UserId,
+    Ack, Attachment, Change, ClientMsgId, ErrorCode, Message, Object, Preview, Revision,
+    SequenceNumber, ServerMsgId, ThreadId, UserId,
 };
 
 /// A message that wants to be stored.
@@ -174,6 +174,20 @@ impl Publication {
         self.changes
             .last()
             .map_or(Revision::ZERO, |change| change.revision)
+    }
+
+    /// Takes how a message was really stored, where a rule of the application changed it.
+    pub fn correct(&mut self, stored: &Message) {
+        for change in &mut self.changes {
+            if change.revision == stored.revision {
+                change.object = Object::Message(stored.clone());
+            }
+        }
+        if stored.sequence_number == self.sequence_number
+            && let SummaryChange::Known(preview) = &mut self.summary
+        {
+            *preview = Preview::of(stored);
+        }
     }
 }
 

@@ -5,10 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use futures_util::future::{BoxFuture, FutureExt, join_all};
 use rejoinder_protocol::{Message, Participant, ThreadId, UnixMillis, UserId};
 use tokio_postgres::types::ToSql;
-use tokio_postgres::{Client, Error, Statement};
+use tokio_postgres::{Client, Error, Row, Statement};
 
 use super::fault::{Fault, Stage};
-use super::rows::{attachments, integer};
+use super::rows::{self, attachments, integer};
 use super::statements::Statements;
 use crate::store::plan::{Head, KeyName, Write};
 
@@ -109,8 +109,13 @@ impl<'a> Batch<'a> {
         batch
     }
 
-    /// Writes everything and commits, in one exchange with the server.
-    pub(super) async fn commit(&self, client: &Client, prepared: &Prepared) -> Result<(), Fault> {
+    /// Writes everything and commits, in one exchange with the server. Returns the messages that are
+    /// not stored as they were given, for a trigger of the application changed them.
+    pub(super) async fn commit(
+        &self,
+        client: &Client,
+        prepared: &Prepared,
+    ) -> Result<Vec<(ThreadId, Message)>, Fault> {
         let added = Added::of(&self.added);
         let (deleted, replaced): (Vec<_>, Vec<_>) = self
             .replaced
@@ -152,19 +157,26 @@ impl<'a> Batch<'a> {
             ),
             (&prepared.void, voided.values(), voided.threads.is_empty()),
         ];
-        let mut running: Vec<BoxFuture<'_, Result<(), Error>>> = Vec::new();
+        let mut running: Vec<BoxFuture<'_, Result<Vec<Row>, Error>>> = Vec::new();
         for (statement, values, is_empty) in steps {
             if !is_empty {
-                let step = async move { client.execute(statement, &values).await.map(drop) };
-                running.push(step.boxed());
+                running.push(async move { client.query(statement, &values).await }.boxed());
             }
         }
         // All are sent at once, in this order. After one has failed the server refuses the others,
         // and the commit undoes everything.
-        running.push(client.batch_execute("COMMIT").boxed());
-        let results = join_all(running).await;
-        let failed = results.into_iter().find_map(Result::err);
-        failed.map_or(Ok(()), |error| Err(Fault::of(error, Stage::Commit)))
+        let commit = client.batch_execute("COMMIT");
+        running.push(commit.map(|done| done.map(|()| Vec::new())).boxed());
+        let mut altered = Vec::new();
+        for result in join_all(running).await {
+            let at_commit = |error| Fault::of(error, Stage::Commit);
+            for row in result.map_err(at_commit)? {
+                if let Ok(thread_id) = row.try_get::<_, &str>(10).map_err(at_commit)?.parse() {
+                    altered.push((thread_id, rows::message(&row).map_err(at_commit)?));
+                }
+            }
+        }
+        Ok(altered)
     }
 }
 

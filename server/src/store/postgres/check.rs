@@ -194,7 +194,9 @@ impl Checking<'_> {
         }
         if let Some(participants) = &self.tables.participants {
             let table = participants.table.text();
-            wanted.push(format!("('zz_rejoinder_participants', {table})"));
+            for trigger in ["participants", "participants_truncated"] {
+                wanted.push(format!("('zz_rejoinder_{trigger}', {table})"));
+            }
         }
         let sql = format!(
             "SELECT string_agg(name || ' is ' || CASE WHEN tgname IS NULL THEN 'missing' \
@@ -226,7 +228,7 @@ impl Checking<'_> {
                  AND {{sender_id}} IS NOT NULL LIMIT 1 RETURNING {{sequence_number}}::bigint = \
                  (SELECT sequence_number + 1 FROM rejoinder.heads WHERE thread_id = $1)";
             let id_type = self.text(
-                "SELECT format_type(atttypid, atttypmod) FROM pg_attribute \
+                "SELECT format_type(atttypid, -1) FROM pg_attribute \
                  WHERE attrelid = {{messages_text}}::regclass AND attname = {{id_text}}",
             );
             let insert = insert.replace("[type]", &id_type.await?.unwrap_or_default());

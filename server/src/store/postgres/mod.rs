@@ -52,7 +52,10 @@ pub enum OpenError {
     #[error("TLS to the database: {0}")]
     Certificates(String),
     /// Ids of this type cannot be made by a gateway.
-    #[error("the column {column} has the type {found}; ids must be uuid or text")]
+    #[error(
+        "the column {column} has the type {found}; ids must be uuid, text, or character varying, \
+         of 36 or more where the gateway makes them"
+    )]
     IdType {
         /// Our name of the column.
         column: &'static str,

@@ -2,10 +2,12 @@
 
 mod adopting;
 mod checking;
+mod columns;
 mod database;
 mod foreign;
 mod locks;
 mod rights;
+mod rules;
 mod servers;
 mod trouble;
 

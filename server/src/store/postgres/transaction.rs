@@ -23,6 +23,10 @@ use crate::store::{Applied, Command, Locked, Outcome};
 const SKIPPING: &str = "SET rejoinder.writer = 'gateway'; SET lock_timeout = '250ms'";
 const WAITING: &str = "SET rejoinder.writer = 'gateway'; SET lock_timeout = '2s'";
 
+/// Whatever the database's default is: what is looked up after the lock must be what was committed
+/// before it.
+const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED";
+
 /// Refuses a server that only follows another, and one that says "done" before it is safe.
 const FIT: &str = "SELECT pg_is_in_recovery(), current_setting('synchronous_commit') = 'off'";
 
@@ -97,7 +101,7 @@ impl Writing {
         let wanted = wanted(commands);
         let threads: Vec<_> = wanted.threads.iter().map(ThreadId::as_str).collect();
         let (begun, epoch, heads, existing) = join4(
-            client.batch_execute("BEGIN"),
+            client.batch_execute(BEGIN),
             client.query_one(&prepared.epoch, &[]),
             client.query(&prepared.lock, &[&threads]),
             client.query(&prepared.existing, &[&threads]),
@@ -139,9 +143,15 @@ impl Writing {
             commands.iter().filter(is_free).cloned().collect()
         };
         let locked = known.threads.keys().cloned().collect();
-        let plan = plan(now, known, &executed);
+        let mut plan = plan(now, known, &executed);
         let batch = Batch::of(now, &locked, &plan.writes);
-        batch.commit(client, &prepared.writes).await?;
+        for (thread_id, message) in batch.commit(client, &prepared.writes).await? {
+            let published = plan.outcomes.iter_mut();
+            let published = published.filter_map(|outcome| outcome.publication.as_mut());
+            for publication in published.filter(|one| one.thread_id == thread_id) {
+                publication.correct(&message);
+            }
+        }
         let mut planned = plan.outcomes.into_iter();
         let outcomes = commands.iter().map(|one| {
             let is_skipped = skipped.contains(one.thread_id());

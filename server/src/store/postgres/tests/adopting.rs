@@ -248,6 +248,34 @@ async fn a_hundred_thousand_rows_are_numbered_while_somebody_writes() {
 }
 
 #[tokio::test]
+async fn a_row_that_is_being_deleted_takes_no_number() {
+    let database = Database::migrated().await;
+    let session = database.session().await;
+    let rows = "SET session_replication_role = replica; \
+         INSERT INTO messages (id, thread_id, sender_id, body) \
+         SELECT n::text, 't' || n % 2, 'a', 'x' FROM generate_series(0, 9) AS n";
+    session.batch_execute(rows).await.unwrap();
+    let other = database.session().await;
+    // In one thread a row between others, in the other the last.
+    let delete = "BEGIN; DELETE FROM messages WHERE id IN ('2', '9')";
+    other.batch_execute(delete).await.unwrap();
+    let adopt = "SELECT rejoinder.adopt_thread('t0'), rejoinder.adopt_thread('t1')";
+    let adopting = database.session().await;
+    let (adopted, ()) = tokio::join!(adopting.batch_execute(adopt), async {
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        other.batch_execute("COMMIT").await.unwrap();
+    });
+    adopted.unwrap();
+    let numbers = "SELECT string_agg(id || ':' || sequence_number, ' ' ORDER BY id), \
+         (SELECT min(sequence_number) FROM rejoinder.heads), \
+         (SELECT max(sequence_number) FROM rejoinder.heads) FROM messages";
+    let numbers = session.query_one(numbers, &[]).await.unwrap();
+    assert_eq!(numbers.get::<_, &str>(0), "0:1 1:1 3:2 4:2 5:3 6:3 7:4 8:4");
+    assert_eq!((numbers.get::<_, i64>(1), numbers.get::<_, i64>(2)), (4, 4));
+    database.store().await;
+}
+
+#[tokio::test]
 async fn the_printed_sql_does_the_same_in_one_transaction() {
     let database = app(Database::empty());
     let session = database.session().await;

@@ -7,13 +7,13 @@ use crate::store::contract::{T, ack, code, send};
 use crate::store::postgres::{ParticipantsTable, PostgresStore};
 use crate::store::{Command, Content, Read, Store};
 
-async fn apply(store: &PostgresStore, command: Command) -> crate::store::Outcome {
+pub(super) async fn apply(store: &PostgresStore, command: Command) -> crate::store::Outcome {
     let applied = super::apply(store, &[command]).await;
     applied.unwrap().outcomes.remove(0).unwrap()
 }
 
 /// The thread's changes after a revision: each with its number and what it is now.
-async fn changes(store: &PostgresStore, after: u64) -> Vec<(u64, String)> {
+pub(super) async fn changes(store: &PostgresStore, after: u64) -> Vec<(u64, String)> {
     let cursor = Cursor {
         epoch: store.epoch().clone(),
         revision: Revision::try_from(after).unwrap(),
@@ -39,7 +39,7 @@ async fn changes(store: &PostgresStore, after: u64) -> Vec<(u64, String)> {
     all.collect()
 }
 
-fn said(changes: &[(u64, &str)]) -> Vec<(u64, String)> {
+pub(super) fn said(changes: &[(u64, &str)]) -> Vec<(u64, String)> {
     changes
         .iter()
         .map(|(at, what)| (*at, (*what).to_owned()))
@@ -269,6 +269,16 @@ async fn who_takes_part_is_what_the_applications_table_says() {
         said(&[(6, "c false"), (7, "b true")])
     );
     assert!(!ack(&apply(&store, send(T, "b", 2, "two")).await).duplicate);
+    let after = changes(&store, 7).await.len() as u64 + 7;
+    session.batch_execute("TRUNCATE members").await.unwrap();
+    let refused = apply(&store, send(T, "b", 3, "three")).await;
+    assert_eq!(code(&refused), ErrorCode::NotFound);
+    let left = "SELECT count(*) FROM rejoinder.participants WHERE left_at IS NULL";
+    let left = session.query_one(left, &[]).await.unwrap();
+    assert_eq!(left.get::<_, i64>(0), 0);
+    let revision = "SELECT revision FROM rejoinder.heads";
+    let revision = session.query_one(revision, &[]).await.unwrap();
+    assert_eq!(revision.get::<_, i64>(0) as u64, after + 2);
 }
 
 #[tokio::test]

@@ -216,7 +216,7 @@ impl Proxy {
                             read = client.read(&mut asked) => match read {
                                 Ok(length) if length > 0 => {
                                     let asked = &asked[..length];
-                                    let ends = asked.windows(6).any(|words| words == b"COMMIT");
+                                    let ends = asked.windows(7).any(|words| words == b"COMMIT\0");
                                     server.write_all(asked).await.unwrap();
                                     if ends && swallows.swap(false, Ordering::Relaxed) {
                                         // The server answers this, and nobody hears it.
