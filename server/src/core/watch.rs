@@ -34,8 +34,20 @@ pub struct Watch {
 struct Round {
     after: Option<UserId>,
     began: UnixMillis,
-    /// What changed since then is asked for.
-    since: UnixMillis,
+    /// When the one before began: what changed since then is asked for.
+    before: UnixMillis,
+    /// News were missed: all its polls follow each other closely.
+    is_urgent: bool,
+}
+
+impl Round {
+    /// Begins anew with the first user; nobody's changes are asked for from a later moment on.
+    fn again(&mut self) {
+        if self.after.take().is_some() {
+            self.began = self.before;
+        }
+        self.is_urgent = true;
+    }
 }
 
 /// How far threads were told to those who are here, for as long as a poll may bring it up again.
@@ -53,8 +65,13 @@ impl Told {
     }
 
     fn is_news(&self, thread_id: &ThreadId, revision: Revision) -> bool {
+        self.of(thread_id).is_none_or(|told| told < revision)
+    }
+
+    /// Returns how far it was told.
+    fn of(&self, thread_id: &ThreadId) -> Option<Revision> {
         let told = [&self.newer, &self.older].map(|told| told.get(thread_id));
-        told.into_iter().flatten().all(|told| *told < revision)
+        told.into_iter().flatten().max().copied()
     }
 
     fn forget(&mut self, now: Millis) {
@@ -71,6 +88,7 @@ impl Watch {
     pub fn heard(&mut self, is_heard: bool) {
         self.is_heard = is_heard;
         self.poll_at = Millis(0);
+        self.round.again();
     }
 
     /// Forgets what was told and asked: another history of the store has begun.
@@ -107,6 +125,15 @@ impl Watch {
         self.looking.remove(thread_id);
     }
 
+    /// Notes that changes of our own were told, unless one of somebody else's may be missing before
+    /// them: then a look finds it.
+    pub fn published(&mut self, thread_id: &ThreadId, first: Revision, last: Revision) {
+        let told = self.told.of(thread_id).unwrap_or_default();
+        if told.next() >= first {
+            self.told.note(thread_id, last);
+        }
+    }
+
     /// Notes how far a thread was told; returns whether that was news.
     pub fn told(&mut self, thread_id: &ThreadId, revision: Revision) -> bool {
         let is_news = self.told.is_news(thread_id, revision);
@@ -123,21 +150,18 @@ impl Watch {
         if self.is_polling || now.monotonic < self.poll_at {
             return None;
         }
-        let every = if self.is_heard {
+        self.told.forget(now.monotonic);
+        let threads: Vec<_> = hub.threads().cloned().collect();
+        self.polling = threads.chunks(POLL_CHUNK).map(<[_]>::to_vec).collect();
+        self.is_polling = true;
+        let (user_ids, since) = self.next_users(now, hub);
+        let every = if self.is_heard && !self.round.is_urgent {
             POLL_HEARING_MS
         } else {
             POLL_MS
         };
         self.poll_at = now.monotonic.after(every);
-        self.told.forget(now.monotonic);
-        let threads: Vec<_> = hub.threads().cloned().collect();
-        self.polling = threads.chunks(POLL_CHUNK).map(<[_]>::to_vec).collect();
-        self.is_polling = true;
-        let users = self.next_users(now, hub);
-        Some(Read::Changed {
-            user_ids: users,
-            since: self.round.since,
-        })
+        Some(Read::Changed { user_ids, since })
     }
 
     /// Returns the poll's next question; `None` if it is over.
@@ -161,18 +185,15 @@ impl Watch {
         (!self.is_polling).then_some(self.poll_at)
     }
 
-    fn next_users(&mut self, now: Now, hub: &Hub) -> Vec<UserId> {
+    /// Returns the next users of the round, and since when their changes are asked for.
+    fn next_users(&mut self, now: Now, hub: &Hub) -> (Vec<UserId>, UnixMillis) {
         let round = &mut self.round;
         if round.after.is_none() {
             // Whoever came later asks for everything at the start.
-            let began = if round.began == UnixMillis::default() {
-                now.wall
-            } else {
-                round.began
+            round.before = match round.began == UnixMillis::default() {
+                true => now.wall,
+                false => round.began,
             };
-            // A transaction may have waited for a while before it was committed, and clocks differ.
-            let since = began.get().saturating_sub(POLL_OVERLAP_MS);
-            round.since = UnixMillis::try_from(since).unwrap_or_default();
             round.began = now.wall;
         }
         let users: Vec<_> = hub
@@ -181,6 +202,12 @@ impl Watch {
             .cloned()
             .collect();
         round.after = users.last().filter(|_| users.len() == POLL_CHUNK).cloned();
-        users
+        round.is_urgent &= round.after.is_some();
+        // A transaction may have waited for a while before it was committed, and clocks differ.
+        let since = round.before.get().saturating_sub(POLL_OVERLAP_MS);
+        (users, UnixMillis::try_from(since).unwrap_or_default())
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -16,8 +16,8 @@ impl Gateway {
     ///
     /// `from` is the session that caused it: its user knows how the thread looks.
     pub(super) fn publish(&mut self, now: Now, from: Option<SessionKey>, what: &Publication) {
-        if let Some(watch) = &mut self.watch {
-            watch.told(&what.thread_id, what.head());
+        if let (Some(watch), Some(first)) = (&mut self.watch, what.changes.first()) {
+            watch.published(&what.thread_id, first.revision, what.head());
         }
         self.remove(now, &what.thread_id, &what.removed);
         self.participants(now, &what.thread_id, what.head(), &what.participants);

@@ -113,6 +113,27 @@ fn whoever_somebody_else_removes_is_told_nothing_more() {
 }
 
 #[test]
+fn whoever_is_removed_before_a_change_from_here_is_told_wherever_they_are() {
+    let mut world = hearing();
+    let elsewhere = SessionKey(3);
+    world.send(ALICE, 1, "one");
+    world.join(elsewhere, "bob");
+    world.received.clear();
+    let remove = Command::Remove {
+        thread_id: "alice|bob".parse().unwrap(),
+        user_id: "bob".parse().unwrap(),
+    };
+    world.others(&[remove]);
+    // This session only lists the thread.
+    world.send(ALICE, 2, "two");
+    hint(&mut world, "alice|bob");
+    assert_eq!(kinds(&world.taken(elsewhere)), ["removed"]);
+    // The other one also learns it by what it reads.
+    let told = kinds(&world.taken(BOB));
+    assert!(told.iter().all(|kind| kind == "removed"), "{told:?}");
+}
+
+#[test]
 fn whoever_is_let_in_again_is_shown_to_those_who_watch() {
     let mut world = hearing();
     let (thread_id, user_id) = ("alice|bob".parse().unwrap(), "bob".parse().unwrap());
