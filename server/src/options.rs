@@ -5,6 +5,7 @@ mod tokens;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use clap::builder::FalseyValueParser;
 use clap::{Args, Parser, Subcommand};
 use rejoinder_gateway::store::postgres::{Name, Renamed, TableName};
 use rejoinder_protocol::UserId;
@@ -156,7 +157,7 @@ pub(crate) struct ServeOptions {
     pub(crate) listen: SocketAddr,
     /// For trying it out, on this machine only: `dev:alice` is a token for `alice`, a thread named
     /// `alice|bob` comes into being by being used, and local pages of any port may connect.
-    #[arg(long, env = "REJOINDER_DEV")]
+    #[arg(long, env = "REJOINDER_DEV", value_parser = FalseyValueParser::new())]
     pub(crate) dev: bool,
     /// A page's origin that may connect, such as `https://chat.example`; may be repeated. Pages
     /// served under the gateway's own host may anyway.

@@ -14,14 +14,15 @@ const NAME: &str = "gateway";
 /// A gateway that takes longer is not there.
 const TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Opens a WebSocket at a URL such as `wss://chat.example/ws`, as a page of `origin` would, and says
-/// how that went.
+/// Opens a WebSocket at a URL such as `wss://chat.example/ws`, as a page of `origin` would, or one
+/// that the same host serves, and says how that went.
 pub async fn gateway(url: &str, origin: Option<&str>) -> Finding {
     let Some(http_url) = http(url) else {
         let remedy = "give the URL that the application connects to, such as wss://chat.example/ws";
         return Finding::bad(NAME, format!("`{url}` is not a URL of a WebSocket"), remedy);
     };
-    match tokio::time::timeout(TIMEOUT, upgrade(http_url, origin)).await {
+    let origin = origin.map_or_else(|| origin_of(&http_url), str::to_owned);
+    match tokio::time::timeout(TIMEOUT, upgrade(http_url, &origin)).await {
         Ok(Ok(status)) => explain(url, status),
         Ok(Err(problem)) => Finding::bad(NAME, format!("{url}: {problem}"), UNREACHABLE),
         Err(_) => Finding::bad(NAME, format!("{url}: no answer within 5 s"), UNREACHABLE),
@@ -43,21 +44,28 @@ fn http(url: &str) -> Option<Uri> {
     format!("{scheme}://{rest}{path}").parse().ok()
 }
 
-async fn upgrade(url: Uri, origin: Option<&str>) -> Result<StatusCode, String> {
+/// The origin of a page that comes from there.
+fn origin_of(url: &Uri) -> String {
+    let scheme = url.scheme_str().unwrap_or("http");
+    format!(
+        "{scheme}://{}",
+        url.authority().map_or("", |host| host.as_str())
+    )
+}
+
+async fn upgrade(url: Uri, origin: &str) -> Result<StatusCode, String> {
     let words = |error: &dyn std::fmt::Display| error.to_string();
     let client = https::client().map_err(|error| words(&error))?;
     let host = url.authority().map(ToString::to_string).unwrap_or_default();
-    let mut request = Request::get(url)
+    let request = Request::get(url)
         .header(HOST, host)
         .header(CONNECTION, "upgrade")
         .header(UPGRADE, "websocket")
         .header(SEC_WEBSOCKET_VERSION, "13")
         // Nothing is said over this socket, so the key need not be random.
-        .header(SEC_WEBSOCKET_KEY, "cmVqb2luZGVyLWNoZWNrLg==");
-    if let Some(origin) = origin {
-        request = request.header(ORIGIN, origin);
-    }
-    let request = request.body(Empty::<Bytes>::new());
+        .header(SEC_WEBSOCKET_KEY, "cmVqb2luZGVyLWNoZWNrLg==")
+        .header(ORIGIN, origin)
+        .body(Empty::<Bytes>::new());
     let answer = client
         .request(request.map_err(|error| words(&error))?)
         .await;
@@ -100,6 +108,11 @@ mod tests {
             ("https://chat.example/dm/ws", "https://chat.example/dm/ws"),
         ] {
             assert_eq!(http(given).unwrap().to_string(), asked);
+            let origin = origin_of(&http(given).unwrap());
+            assert!(
+                asked.starts_with(&origin) && !origin.ends_with("/ws"),
+                "{origin}"
+            );
         }
         for odd in ["", "chat.example", "ftp://chat.example", "ws://"] {
             assert!(http(odd).is_none_or(|url| url.host().is_none()), "{odd}");

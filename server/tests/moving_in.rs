@@ -128,6 +128,7 @@ async fn a_database_is_prepared_checked_and_served() {
         "writes",
         "migration 118",
         "columns",
+        "statements",
         "rights",
         "triggers",
         "sequence_number trigger",

@@ -171,6 +171,24 @@ fn it_explains_what_is_missing() {
 }
 
 #[test]
+fn a_flag_in_the_environment_is_on_unless_it_says_no() {
+    for (value, listens_publicly) in [("1", false), ("true", false), ("0", true), ("", true)] {
+        let mut command = program();
+        command
+            .args(["--listen", "0.0.0.0:0"])
+            .env("REJOINDER_DEV", value);
+        let words = text(&command.output().unwrap().stderr);
+        // Without --dev it says that nobody could come in; with it, that it listens here only.
+        assert_eq!(
+            words.contains("127.0.0.1"),
+            !listens_publicly,
+            "{value}: {words}"
+        );
+        assert!(!words.contains("invalid value"), "{value}: {words}");
+    }
+}
+
+#[test]
 fn a_supabase_application_is_understood_by_its_own_environment() {
     let alice = "0b7c0000-0000-4000-8000-00000000000a";
     let url = "https://abc.supabase.co/";

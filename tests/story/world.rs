@@ -351,9 +351,12 @@ impl World {
                     continue;
                 }
                 Effect::Commit(NextBatch {
-                    batch, commands, ..
+                    batch,
+                    asked_in,
+                    commands,
+                    ..
                 }) => {
-                    let mut result = running.store.apply(now.wall, &commands);
+                    let mut result = running.store.apply(&asked_in, now.wall, &commands);
                     if std::mem::take(&mut self.lose_next_commit) {
                         result = Err(StoreError::UnknownFate("the connection died".to_owned()));
                     }

@@ -11,6 +11,9 @@ CREATE TABLE IF NOT EXISTS rejoinder.history (
 );
 INSERT INTO rejoinder.history (epoch)
 VALUES (replace(gen_random_uuid()::text, '-', '')) ON CONFLICT DO NOTHING;
+-- By this the triggers know what a gateway writes: whoever may not read it cannot claim to be one.
+ALTER TABLE rejoinder.history
+  ADD COLUMN IF NOT EXISTS writer_key text NOT NULL DEFAULT gen_random_uuid()::text;
 
 -- The newest numbers of each thread. Its lock, held until the commit, is what makes numbers dense
 -- and their order that of the commits.

@@ -102,30 +102,25 @@ CREATE UNIQUE INDEX IF NOT EXISTS rejoinder_by_client_msg_id
 -- table gets its numbers, too; so their search_path is fixed.
 
 -- Whether the statement under way is not the gateway's own. What a cascade or a trigger of the
--- application does in the gateway's session is not. The claim to be the gateway counts for whoever
--- has logged in with the right to change heads, and still has it: not behind a function or a cascade
--- that lends its owner's rights. Runs with the rights of whoever writes.
+-- application does in the gateway's session is not.
 CREATE OR REPLACE FUNCTION rejoinder.is_foreign() RETURNS boolean
-LANGUAGE plpgsql STABLE AS $$
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+  claim text := current_setting('rejoinder.writer', true);
 BEGIN
-  RETURN pg_catalog.current_setting('rejoinder.writer', true) IS DISTINCT FROM 'gateway'
-    OR pg_catalog.pg_trigger_depth() > 0
-    OR NOT EXISTS (
-      SELECT FROM pg_catalog.pg_class AS class
-        JOIN pg_catalog.pg_namespace AS namespace ON namespace.oid = class.relnamespace
-       WHERE namespace.nspname = 'rejoinder' AND class.relname = 'heads'
-         AND pg_catalog.has_table_privilege(class.oid, 'UPDATE')
-         AND pg_catalog.has_table_privilege(session_user, class.oid, 'UPDATE')
-    );
+  IF claim IS NULL OR claim = '' OR pg_trigger_depth() > 0 THEN
+    RETURN true;
+  END IF;
+  RETURN NOT EXISTS (SELECT FROM rejoinder.history WHERE writer_key = claim);
 END
 $$;
 
--- Fails: a trigger of the application kept a row of the gateway's out without saying so, and the row's
--- numbers are taken.
+-- Fails: a trigger of the application kept a row out without saying so, or changed by what it is
+-- known, and its numbers are taken.
 CREATE OR REPLACE FUNCTION rejoinder.kept_out() RETURNS bigint
 LANGUAGE plpgsql AS $$
 BEGIN
-  RAISE EXCEPTION 'a trigger kept the row out';
+  RAISE EXCEPTION 'a trigger kept the row out, or changed its id, key, sender or revision';
 END
 $$;
 
@@ -149,6 +144,9 @@ DECLARE
   _typed {{messages}}.{{thread_id}}%TYPE := _thread;
 BEGIN
   SELECT * INTO STRICT _head FROM rejoinder.heads WHERE thread_id = _thread;
+  IF _head.sequence_number < 0 THEN
+    _head.sequence_number := -1 - _head.sequence_number; -- See `adopt`.
+  END IF;
   SELECT greatest(_head.sequence_number, max({{sequence_number}})),
          greatest(_head.revision, max({{revision}}))
     INTO _head.sequence_number, _head.revision
@@ -163,7 +161,9 @@ RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
   UPDATE rejoinder.heads
-     SET sequence_number = greatest(sequence_number, at_sequence_number),
+     SET sequence_number = CASE WHEN sequence_number < 0
+           THEN least(sequence_number, -1 - at_sequence_number)
+           ELSE greatest(sequence_number, at_sequence_number) END,
          revision = greatest(revision, at_revision),
          changed_at = rejoinder.unix_millis(clock_timestamp())
    WHERE thread_id = thread;
@@ -182,11 +182,13 @@ DECLARE
   {{participants_declare}}
   _rows bigint;
   _added bigint;
+  _people bigint;
   _began bigint;
   _ended bigint;
 BEGIN
-  -- A row that somebody is deleting must not get a number.
-  PERFORM FROM {{messages}} WHERE {{thread_id}} = _typed AND {{revision}} IS NULL FOR UPDATE;
+  -- A row that somebody is deleting must not get a number. Whoever only refers to one does not wait.
+  PERFORM FROM {{messages}} WHERE {{thread_id}} = _typed AND {{revision}} IS NULL
+      FOR NO KEY UPDATE;
   GET DIAGNOSTICS _rows = ROW_COUNT;
   SELECT rejoinder.unix_millis(min({{created_at}})), rejoinder.unix_millis(max({{created_at}}))
     INTO _began, _ended FROM {{messages}} WHERE {{thread_id}} = _typed AND {{revision}} IS NULL;
@@ -198,21 +200,33 @@ BEGIN
      SELECT FROM rejoinder.participants AS known
       WHERE known.thread_id = _thread AND known.user_id = person
    );
-  GET DIAGNOSTICS _added = ROW_COUNT;
-  _head.revision := _head.revision + _added;
-  -- The mark by which the trigger below knows these numbers. Nobody else ever sees it.
-  UPDATE rejoinder.heads SET sequence_number = -1 WHERE thread_id = _thread;
+  GET DIAGNOSTICS _people = ROW_COUNT;
+  _head.revision := _head.revision + _people;
+  -- The head as it will be, below zero: the mark by which the trigger knows these numbers, and
+  -- `newest` what is taken. Nobody else ever sees it.
+  UPDATE rejoinder.heads
+     SET sequence_number = -1 - _head.sequence_number - _rows, revision = _head.revision + _rows
+   WHERE thread_id = _thread;
+  -- Triggers of the application find its tables; so every operator says where it comes from.
+  PERFORM set_config('search_path', format('pg_catalog, %s, pg_temp', (
+    SELECT string_agg(quote_ident(nspname), ', ' ORDER BY nspname = 'extensions')
+      FROM pg_namespace WHERE nspname = 'extensions' OR oid = (
+        SELECT relnamespace FROM pg_class WHERE oid = {{messages_text}}::regclass
+      )
+  )), true);
   UPDATE {{messages}} AS message
-     SET {{sequence_number}} = _head.sequence_number + numbered._place,
-         {{revision}} = _head.revision + numbered._place
+     SET {{sequence_number}} = _head.sequence_number OPERATOR(pg_catalog.+) numbered._place,
+         {{revision}} = _head.revision OPERATOR(pg_catalog.+) numbered._place
     FROM (
-      SELECT {{id}} AS _id, row_number() OVER (
+      SELECT {{id}} AS _id, pg_catalog.row_number() OVER (
                ORDER BY {{sequence_number}} NULLS LAST, {{created_at}}, {{id}}
              ) AS _place
-        FROM {{messages}} WHERE {{thread_id}} = _typed AND {{revision}} IS NULL
+        FROM {{messages}}
+       WHERE {{thread_id}} OPERATOR(pg_catalog.=) _typed AND {{revision}} IS NULL
     ) AS numbered
-   WHERE message.{{id}} = numbered._id;
+   WHERE message.{{id}} OPERATOR(pg_catalog.=) numbered._id;
   GET DIAGNOSTICS _added = ROW_COUNT;
+  PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
   IF _added <> _rows THEN
     PERFORM rejoinder.kept_out();
   END IF;
@@ -221,13 +235,18 @@ BEGIN
   SELECT _thread, {{sender_id}}::text, rejoinder.key({{client_msg_id}}::text), {{id}}::text,
          {{sequence_number}}, {{revision}}, coalesce(rejoinder.unix_millis({{created_at}}), 0)
     FROM {{messages}}
-   WHERE {{thread_id}} = _typed AND {{revision}} > _head.revision AND {{sender_id}} IS NOT NULL
+   WHERE {{thread_id}} = _typed AND {{revision}} > _head.revision
+     AND {{revision}} <= _head.revision + _rows AND {{sender_id}} IS NOT NULL
      AND rejoinder.key({{client_msg_id}}::text) IS NOT NULL
       ON CONFLICT DO NOTHING;
+  _head := rejoinder.newest(_thread);
   UPDATE rejoinder.heads
-     SET sequence_number = _head.sequence_number + _added, revision = _head.revision + _added,
+     SET sequence_number = _head.sequence_number, revision = _head.revision,
          changed_at = coalesce(_ended, changed_at)
    WHERE thread_id = _thread;
+  IF _people + _rows > 0 THEN
+    PERFORM pg_notify('rejoinder', left(_thread, 200));
+  END IF;
 END
 $$;
 
@@ -237,7 +256,6 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
   PERFORM rejoinder.lock_thread(_thread);
   PERFORM rejoinder.adopt(_thread);
-  PERFORM pg_notify('rejoinder', left(_thread, 200));
 END
 $$;
 
@@ -367,7 +385,9 @@ BEGIN
        OR OLD.{{revision}} IS NULL AND OLD.{{thread_id}} IS NOT NULL THEN
       RETURN NULL; -- Nothing that is shown has changed, or it is being adopted.
     END IF;
-  ELSIF NEW.{{sender_id}} IS NOT NULL AND rejoinder.key(NEW.{{client_msg_id}}::text) IS NOT NULL THEN
+  END IF;
+  IF (TG_OP = 'INSERT' OR OLD.{{thread_id}} IS NULL)
+     AND NEW.{{sender_id}} IS NOT NULL AND rejoinder.key(NEW.{{client_msg_id}}::text) IS NOT NULL THEN
     INSERT INTO rejoinder.keys
       (thread_id, sender_id, client_msg_id, server_msg_id, sequence_number, revision, sent_at)
     VALUES (NEW.{{thread_id}}::text, NEW.{{sender_id}}::text,

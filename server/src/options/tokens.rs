@@ -1,6 +1,7 @@
 //! Which tokens count, on the command line and in the environment.
 
 use clap::Args;
+use clap::builder::FalseyValueParser;
 use rejoinder_gateway::tokens::TokenSettings;
 
 #[derive(Args)]
@@ -33,7 +34,12 @@ pub(crate) struct TokenOptions {
     #[arg(long, global = true, env = "REJOINDER_JWT_ISSUER")]
     jwt_issuer: Option<String>,
     /// Refuse users who have not signed up (`is_anonymous` in Supabase tokens).
-    #[arg(long, global = true, env = "REJOINDER_REFUSE_ANONYMOUS")]
+    #[arg(
+        long,
+        global = true,
+        env = "REJOINDER_REFUSE_ANONYMOUS",
+        value_parser = FalseyValueParser::new()
+    )]
     refuse_anonymous: bool,
 }
 

@@ -251,7 +251,6 @@ struct Replaced<'a> {
     numbers: Vec<i64>,
     revisions: Vec<i64>,
     bodies: Vec<&'a str>,
-    attachments: Vec<Option<String>>,
     edited: Vec<Option<i64>>,
 }
 
@@ -263,7 +262,6 @@ impl<'a> Replaced<'a> {
             replaced.numbers.push(*place);
             replaced.revisions.push(integer(message.revision));
             replaced.bodies.push(&message.body);
-            replaced.attachments.push(attachments(&message.attachments));
             replaced.edited.push(message.edited_at.map(integer));
         }
         replaced
@@ -275,7 +273,6 @@ impl<'a> Replaced<'a> {
             &self.numbers,
             &self.revisions,
             &self.bodies,
-            &self.attachments,
             &self.edited,
         ]
     }

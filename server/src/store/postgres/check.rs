@@ -5,6 +5,8 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio_postgres::Client;
 
+use super::batch;
+use super::migrations::IS_PREPARED;
 use super::statements::{EPOCH, Statements};
 use super::tables::{COLUMNS, Tables};
 use super::{Connector, OpenError, fault, listener};
@@ -36,6 +38,7 @@ pub async fn check(connector: &Connector, tables: &Tables) -> Vec<Finding> {
     findings.push(migration);
     if is_migrated {
         findings.push(checking.columns().await);
+        findings.push(checking.statements().await);
         findings.push(checking.rights().await);
         findings.push(checking.triggers().await);
         findings.push(checking.numbering().await);
@@ -61,8 +64,8 @@ async fn database(connector: &Connector) -> Result<(Client, Finding), Finding> {
                    current_setting('server_version_num')::integer";
     let row = client.query_one(version, &[]).await.map_err(refused)?;
     let version: String = row.try_get(0).map_err(refused)?;
-    if row.try_get::<_, i32>(1).map_err(refused)? < 130_000 {
-        let remedy = "use PostgreSQL 13 or later";
+    if row.try_get::<_, i32>(1).map_err(refused)? < 140_000 {
+        let remedy = "use PostgreSQL 14 or later";
         return Err(Finding::bad(NAME, format!("PostgreSQL {version}"), remedy));
     }
     let finding = Finding::good(NAME, format!("PostgreSQL {version}"));
@@ -143,33 +146,55 @@ impl Checking<'_> {
             }
             Err(error) => return Finding::bad(NAME, error.to_string(), MIGRATE),
         }
-        let sql = "SELECT CASE WHEN to_regclass('rejoinder.history') IS NULL \
-                   OR to_regprocedure('rejoinder.unadopted_threads()') IS NULL \
-                   THEN 'the schema rejoinder is not there or not complete' \
-                   WHEN EXISTS (SELECT FROM rejoinder.unadopted_threads()) \
-                   THEN 'rows have no number yet' END";
-        self.nothing_wrong(NAME, sql, "complete", MIGRATE).await
+        let sql = format!(
+            "SELECT CASE WHEN NOT {IS_PREPARED} \
+             THEN 'the schema rejoinder is not there or not complete' \
+             WHEN EXISTS (SELECT FROM rejoinder.unadopted_threads()) \
+             THEN 'rows have no number yet' END"
+        );
+        self.nothing_wrong(NAME, &sql, "complete", MIGRATE).await
     }
 
     /// Would an insert of ours be complete?
     async fn columns(&self) -> Finding {
-        let known: Vec<_> = self.tables.columns().map(|(_, name)| name.text()).collect();
+        let written = self
+            .tables
+            .columns()
+            .filter(|(ours, _)| *ours != "edited_at");
+        let written: Vec<_> = written.map(|(_, name)| name.text()).collect();
         let sql = format!(
             "SELECT 'the columns ' || string_agg(attname, ', ') || ' have no default and must not \
              be null' FROM pg_attribute WHERE attrelid = {{{{messages_text}}}}::regclass \
              AND attnum > 0 AND NOT attisdropped AND attnotnull AND NOT atthasdef \
              AND attidentity = '' AND attname NOT IN ({})",
-            known.join(", ")
+            written.join(", ")
         );
         let remedy = "give them a default: the gateway does not know what belongs there";
         let good = format!("{} known, no other needed", COLUMNS.len());
         self.nothing_wrong("columns", &sql, &good, remedy).await
     }
 
+    /// Would the database take what the gateway writes?
+    async fn statements(&self) -> Finding {
+        const NAME: &str = "statements";
+        let Ok(statements) = Statements::new(&self.client, self.tables).await else {
+            return Finding::bad(NAME, "the columns cannot be used", MIGRATE);
+        };
+        match batch::Prepared::new(&self.client, &statements).await {
+            Ok(_) => Finding::good(NAME, "the database takes them"),
+            Err(error) => {
+                let remedy = "grant the rights that are missing; turn rules (CREATE RULE) of the \
+                              table into triggers";
+                Finding::bad(NAME, fault::words(&error), remedy)
+            }
+        }
+    }
+
     async fn rights(&self) -> Finding {
         let sql = "SELECT string_agg(wanted.privilege || ' on ' || wanted.relation, ', ') \
              FROM (SELECT relation, unnest(ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE']) \
-             AS privilege FROM unnest(ARRAY[{{messages_text}}, 'rejoinder.heads', \
+             AS privilege FROM unnest(ARRAY[{{messages_text}}, 'rejoinder.history', \
+             'rejoinder.heads', \
              'rejoinder.participants', 'rejoinder.keys', 'rejoinder.tombstones']) AS relation) \
              AS wanted WHERE NOT has_table_privilege(wanted.relation, wanted.privilege)";
         let remedy = "grant them to the gateway's user, or let it be the owner";
@@ -290,13 +315,13 @@ impl Checking<'_> {
     }
 
     async fn participants(&self) -> Finding {
-        let sql = "SELECT count(*) || ' threads have fewer than two people' FROM ( \
+        let sql = "SELECT count(*) || ' threads never had two people' FROM ( \
              SELECT FROM rejoinder.heads LEFT JOIN rejoinder.participants \
-             ON participants.thread_id = heads.thread_id AND left_at IS NULL \
+             ON participants.thread_id = heads.thread_id \
              GROUP BY heads.thread_id HAVING count(user_id) < 2) AS lonely HAVING count(*) > 0";
         let remedy = "name the application's table of participants with --participants-table and \
                       run `rejoinder-gateway migrate` again";
-        let good = "two or more in every thread";
+        let good = "two or more in every thread, once at least";
         self.nothing_wrong("participants", sql, good, remedy).await
     }
 

@@ -16,6 +16,15 @@ const LOCK_TIMEOUT: &str = "SET lock_timeout = '3s'";
 /// So often.
 const ATTEMPTS: u32 = 20;
 
+/// Whether the newest version is there: what an older one lacks.
+pub(super) const IS_PREPARED: &str = "(to_regclass('rejoinder.history') IS NOT NULL \
+     AND to_regprocedure('rejoinder.kept_out()') IS NOT NULL)";
+
+/// Where the application's triggers refuse that its rows are numbered, nothing is left behind.
+const TRY_ONE: &str = "SAVEPOINT try_one; SELECT rejoinder.adopt_thread(thread) \
+     FROM (SELECT thread FROM rejoinder.unadopted_threads() AS thread LIMIT 1) AS one; \
+     ROLLBACK TO SAVEPOINT try_one;";
+
 /// What a migration found to do.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Migrated {
@@ -48,7 +57,8 @@ pub async fn migrate(connector: &Connector, tables: &Tables) -> Result<Migrated,
     let lock = "SELECT pg_advisory_lock(hashtext('rejoinder.migrate'))";
     attempts(async || client.batch_execute(lock).await).await?;
     in_one_transaction(&client, BASE).await?;
-    in_one_transaction(&client, &messages(tables)).await?;
+    let messages = format!("{}\n{TRY_ONE}", messages(tables));
+    in_one_transaction(&client, &messages).await?;
     adopt(&client).await
 }
 

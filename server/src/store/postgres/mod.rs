@@ -99,9 +99,8 @@ impl PostgresStore {
         readers: usize,
     ) -> Result<Self, OpenError> {
         let client = connector.greeted().await?;
-        let prepared = "SELECT to_regclass('rejoinder.history') IS NOT NULL \
-                        AND to_regprocedure('rejoinder.unadopted_threads()') IS NOT NULL";
-        if !client.query_one(prepared, &[]).await?.try_get(0)? {
+        let prepared = format!("SELECT {}", migrations::IS_PREPARED);
+        if !client.query_one(&prepared, &[]).await?.try_get(0)? {
             return Err(OpenError::NotMigrated);
         }
         let statements = Statements::new(&client, tables).await?;

@@ -45,6 +45,8 @@ impl IdType {
 struct ColumnType {
     name: String,
     length: Option<usize>,
+    /// Whether it must not be null.
+    is_needed: bool,
 }
 
 impl ColumnType {
@@ -71,10 +73,9 @@ pub(super) struct Statements {
     pub(super) by_id: String,
     /// Arrays: thread, number, revision, id, key, sender, time, body, attachments. Returns the
     /// messages that are not stored as they were given, for a trigger changed them, with their
-    /// threads; fails where one kept a row out.
+    /// threads; fails where one kept a row out, or changed by what it is known.
     pub(super) add: String,
-    /// Arrays: thread, number, revision, body, attachments, time of the edit. Returns and fails
-    /// likewise.
+    /// Arrays: thread, number, revision, body, time of the edit. Returns and fails likewise.
     pub(super) replace: String,
     /// Arrays: thread, number, revision. Leaves a tombstone; fails where a trigger kept the row.
     pub(super) delete: String,
@@ -92,7 +93,7 @@ impl Statements {
             .query(
                 "SELECT attname::text, format_type(atttypid, -1), CASE WHEN atttypid IN \
                  ('varchar'::regtype, 'bpchar'::regtype) AND atttypmod > 4 \
-                 THEN atttypmod::bigint - 4 END FROM pg_attribute \
+                 THEN atttypmod::bigint - 4 END, attnotnull FROM pg_attribute \
                  WHERE attrelid = to_regclass($1) AND attnum > 0 AND NOT attisdropped",
                 &[&tables.messages.to_string()],
             )
@@ -103,6 +104,7 @@ impl Statements {
             let found = ColumnType {
                 name: row.try_get(1)?,
                 length: length.and_then(|length| usize::try_from(length).ok()),
+                is_needed: row.try_get(3)?,
             };
             types.insert(row.try_get::<_, String>(0)?, found);
         }
@@ -147,8 +149,20 @@ impl Statements {
                  ON tombstone.server_msg_id = asked.id AND tombstone.thread_id = asked.thread",
                 message(),
             ))?,
-            add: fill(&written(ADDED, ADD, "sent"))?,
-            replace: fill(&written(REPLACED, REPLACE, "edited"))?,
+            add: fill(&written(
+                &added(of("attachments")?),
+                ADD,
+                "stored.id <> asked.id OR stored.key IS DISTINCT FROM asked.key \
+                 OR stored.sender IS DISTINCT FROM asked.sender",
+                "stored.sent IS DISTINCT FROM asked.sent \
+                 OR stored.attachments IS DISTINCT FROM asked.attachments::text",
+            ))?,
+            replace: fill(&written(
+                REPLACED,
+                REPLACE,
+                "false",
+                "stored.edited IS DISTINCT FROM asked.edited",
+            ))?,
             delete: fill(&DELETE.replace("{sent}", &millis("message.{{created_at}}")))?,
         })
     }
@@ -204,27 +218,39 @@ fn both(of_message: &str, of_tombstone: &str, end: &str) -> String {
     )
 }
 
-/// A statement that writes rows of `asked`: returns those that are not stored as they were given.
-fn written(asked: &str, write: &str, moment: &str) -> String {
+/// A statement that writes rows of `asked`: returns those that are not stored as they were given;
+/// fails where `is_other` is true.
+fn written(asked: &str, write: &str, is_other: &str, is_altered: &str) -> String {
+    let is_other =
+        format!("(stored.number IS NULL OR stored.revision <> asked.revision OR {is_other})");
     format!(
-        "WITH asked AS (SELECT * FROM {asked}), stored (number, revision, id, key, sender, sent, \
+        "WITH asked AS (SELECT {asked}), stored (number, revision, id, key, sender, sent, \
          body, attachments, edited, deleted, thread) \
          AS ({write} RETURNING {}, message.{{{{thread_id}}}}) \
-         SELECT CASE WHEN stored.number IS NULL THEN rejoinder.kept_out() ELSE stored.number END, \
+         SELECT CASE WHEN {is_other} THEN rejoinder.kept_out() ELSE stored.number END, \
          stored.revision, stored.id, stored.key, stored.sender, stored.sent, stored.body, \
          stored.attachments, stored.edited, stored.deleted, asked.thread \
          FROM asked LEFT JOIN stored ON stored.thread = asked.thread::{{thread_id:type}} \
-         AND stored.number = asked.number WHERE stored.number IS NULL \
-         OR stored.{moment} IS DISTINCT FROM asked.{moment} \
-         OR stored.body IS DISTINCT FROM asked.body \
-         OR stored.attachments IS DISTINCT FROM asked.attachments::{{attachments:type}}::text",
+         AND stored.number = asked.number WHERE {is_other} OR {is_altered} \
+         OR stored.body IS DISTINCT FROM asked.body",
         message(),
     )
 }
 
-const ADDED: &str = "unnest($1::text[], $2::bigint[], $3::bigint[], $4::text[], $5::text[], \
-     $6::text[], $7::bigint[], $8::text[], $9::text[]) \
-     AS new (thread, number, revision, id, key, sender, sent, body, attachments)";
+/// A message without attachments has none, or an empty list where the column must not be null.
+fn added(attachments: &ColumnType) -> String {
+    let none = match attachments.is_needed {
+        true => "'[]'",
+        false => "NULL",
+    };
+    format!(
+        "thread, number, revision, id, key, sender, sent, body, \
+         coalesce(attachments, {none})::{{attachments:type}} AS attachments \
+         FROM unnest($1::text[], $2::bigint[], $3::bigint[], $4::text[], $5::text[], \
+         $6::text[], $7::bigint[], $8::text[], $9::text[]) \
+         AS new (thread, number, revision, id, key, sender, sent, body, attachments)"
+    )
+}
 
 const ADD: &str = "INSERT INTO {{messages}} AS message ({{thread_id}}, {{sequence_number}}, \
      {{revision}}, {{id}}, {{client_msg_id}}, {{sender_id}}, {{created_at}}, {{body}}, \
@@ -232,13 +258,13 @@ const ADD: &str = "INSERT INTO {{messages}} AS message ({{thread_id}}, {{sequenc
      SELECT thread::{thread_id:type}, number, revision, id::{id:type}, \
      key::{client_msg_id:type}, sender::{sender_id:type}, \
      (timestamptz 'epoch' + sent * interval '1 millisecond')::{created_at:type}, \
-     body, attachments::{attachments:type} FROM asked";
+     body, attachments FROM asked";
 
-const REPLACED: &str = "unnest($1::text[], $2::bigint[], $3::bigint[], $4::text[], $5::text[], \
-     $6::bigint[]) AS new (thread, number, revision, body, attachments, edited)";
+const REPLACED: &str = "* FROM unnest($1::text[], $2::bigint[], $3::bigint[], $4::text[], \
+     $5::bigint[]) AS new (thread, number, revision, body, edited)";
 
 const REPLACE: &str = "UPDATE {{messages}} AS message SET {{revision}} = asked.revision, \
-     {{body}} = asked.body, {{attachments}} = asked.attachments::{attachments:type}, \
+     {{body}} = asked.body, \
      {{edited_at}} = (timestamptz 'epoch' + asked.edited * interval '1 millisecond')::{edited_at:type} \
      FROM asked WHERE message.{{thread_id}} = asked.thread::{thread_id:type} \
      AND message.{{sequence_number}} = asked.number AND message.{{revision}} IS NOT NULL";

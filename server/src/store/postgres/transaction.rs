@@ -18,14 +18,24 @@ use super::{Connector, rows};
 use crate::store::plan::{Known, ThreadState, Wanted, plan, wanted};
 use crate::store::{Applied, Command, Locked, Outcome};
 
-/// Marks what follows as the gateway's own, which the triggers leave alone. A head that must be
-/// waited for is waited for longer than a row of the application's that somebody holds.
-const SKIPPING: &str = "SET rejoinder.writer = 'gateway'; SET lock_timeout = '250ms'";
-const WAITING: &str = "SET rejoinder.writer = 'gateway'; SET lock_timeout = '2s'";
+/// By this the triggers know what is the gateway's own, and leave it alone.
+const KEY: &str = "SELECT quote_literal(writer_key) FROM rejoinder.history";
 
 /// Whatever the database's default is: what is looked up after the lock must be what was committed
-/// before it.
-const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED";
+/// before it. Nothing is set for longer than the transaction, for a pooler may give the connection to
+/// others then.
+fn begin(locked: Locked, key: &str) -> String {
+    // A head that must be waited for is waited for longer than a row of the application's that
+    // somebody holds.
+    let lock_timeout = match locked {
+        Locked::Skip => "250ms",
+        Locked::Wait => "2s",
+    };
+    format!(
+        "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL rejoinder.writer = {key}; \
+         SET LOCAL lock_timeout = '{lock_timeout}'"
+    )
+}
 
 /// Refuses a server that only follows another, and one that says "done" before it is safe.
 const FIT: &str = "SELECT pg_is_in_recovery(), current_setting('synchronous_commit') = 'off'";
@@ -47,6 +57,7 @@ struct Prepared {
 pub(super) struct Writing {
     client: Client,
     statements: Statements,
+    begin: String,
     prepared: Prepared,
 }
 
@@ -64,17 +75,19 @@ impl Writing {
             let words = "the server is a standby: it takes no writes".to_owned();
             return Err(Fault::Unavailable(words));
         }
-        let (greeting, lock) = match locked {
-            Locked::Skip => (SKIPPING, " SKIP LOCKED"),
-            Locked::Wait => (WAITING, ""),
+        let key = client.query_one(KEY, &[]).await.map_err(unavailable)?;
+        let begin = begin(locked, key.try_get(0).map_err(unavailable)?);
+        let lock = match locked {
+            Locked::Skip => " SKIP LOCKED",
+            Locked::Wait => "",
         };
-        client.batch_execute(greeting).await.map_err(unavailable)?;
         if fit.try_get(1).map_err(unavailable)? {
             let durable = "SET synchronous_commit = on";
             client.batch_execute(durable).await.map_err(unavailable)?;
         }
         let prepared = prepare(&client, statements, lock).await;
         Ok(Self {
+            begin,
             prepared: prepared.map_err(unavailable)?,
             statements: statements.clone(),
             client,
@@ -96,12 +109,15 @@ impl Writing {
     ) -> Result<Applied, Fault> {
         let before = |error| Fault::of(error, Stage::Before);
         let Self {
-            client, prepared, ..
+            client,
+            begin,
+            prepared,
+            ..
         } = self;
         let wanted = wanted(commands);
         let threads: Vec<_> = wanted.threads.iter().map(ThreadId::as_str).collect();
         let (begun, epoch, heads, existing) = join4(
-            client.batch_execute(BEGIN),
+            client.batch_execute(begin),
             client.query_one(&prepared.epoch, &[]),
             client.query(&prepared.lock, &[&threads]),
             client.query(&prepared.existing, &[&threads]),
@@ -245,7 +261,8 @@ async fn prepare(client: &Client, statements: &Statements, lock: &str) -> Result
     );
     let existing = "SELECT thread_id FROM rejoinder.heads WHERE thread_id = ANY ($1::text[])";
     Ok(Prepared {
-        epoch: client.prepare(EPOCH).await?,
+        // Shared until the commit: no other history begins before that.
+        epoch: client.prepare(&format!("{EPOCH} FOR SHARE")).await?,
         lock: client.prepare(&lock).await?,
         existing: client.prepare(existing).await?,
         participants: client.prepare(&participants).await?,

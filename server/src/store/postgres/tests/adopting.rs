@@ -275,6 +275,84 @@ async fn a_row_that_is_being_deleted_takes_no_number() {
     database.store().await;
 }
 
+/// Threads of two people, with four rows each.
+const TWO_THREADS: &str = "CREATE TABLE messages (id text PRIMARY KEY, thread_id text, \
+     sender_id text, body text, created_at timestamptz DEFAULT now()); \
+     INSERT INTO messages SELECT n::text, 'a|' || n % 2, 'p' || n % 4, 'x' \
+     FROM generate_series(0, 7) AS n";
+
+#[tokio::test]
+async fn the_applications_triggers_run_while_old_rows_are_numbered() {
+    let mut database = Database::empty();
+    let session = database.session().await;
+    session.batch_execute(TWO_THREADS).await.unwrap();
+    let rules = "CREATE TABLE members (thread_id text, user_id text, \
+         PRIMARY KEY (thread_id, user_id)); CREATE TABLE edits (id text); \
+         CREATE FUNCTION before() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN \
+         INSERT INTO members VALUES (NEW.thread_id, NEW.sender_id) ON CONFLICT DO NOTHING; \
+         IF NEW.id = '3' THEN INSERT INTO messages VALUES ('log', NEW.thread_id, 'bot', 'y'); \
+         END IF; RETURN NEW; END $$; \
+         CREATE TRIGGER before BEFORE INSERT OR UPDATE ON messages FOR EACH ROW \
+         EXECUTE FUNCTION before(); \
+         CREATE FUNCTION after() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN \
+         INSERT INTO edits VALUES (NEW.id); RETURN NULL; END $$; \
+         CREATE TRIGGER after AFTER UPDATE ON messages FOR EACH ROW EXECUTE FUNCTION after()";
+    session.batch_execute(rules).await.unwrap();
+    database.tables.participants = Some(ParticipantsTable {
+        table: "members".parse().unwrap(),
+        thread_id: "thread_id".parse().unwrap(),
+        user_ids: vec!["user_id".parse().unwrap()],
+    });
+    database.migrate().await.unwrap();
+    let numbers = "SELECT string_agg(id || ':' || sequence_number, ' ' ORDER BY \
+         thread_id, sequence_number), (SELECT count(*) FROM edits) FROM messages";
+    let numbers = session.query_one(numbers, &[]).await.unwrap();
+    assert_eq!(
+        numbers.get::<_, &str>(0),
+        "0:1 2:2 4:3 6:4 1:1 3:2 5:3 7:4 log:5"
+    );
+    assert_eq!(numbers.get::<_, i64>(1), 8);
+    let revisions = "SELECT bool_and(dense) FROM (SELECT count(*) = count(DISTINCT revision) \
+         AND max(revision) = (SELECT revision FROM rejoinder.heads AS head \
+         WHERE head.thread_id = held.thread_id) AS dense FROM ( \
+         SELECT thread_id, revision FROM messages UNION ALL \
+         SELECT thread_id, revision FROM rejoinder.participants) AS held GROUP BY thread_id) AS all_of";
+    let revisions = session.query_one(revisions, &[]).await.unwrap();
+    assert!(revisions.get::<_, bool>(0));
+    database.store().await;
+}
+
+#[tokio::test]
+async fn where_the_applications_triggers_refuse_nothing_is_left_behind() {
+    let database = Database::empty();
+    let session = database.session().await;
+    session.batch_execute(TWO_THREADS).await.unwrap();
+    let rule = "CREATE FUNCTION rule() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN \
+         RAISE EXCEPTION 'messages are immutable'; END $$; \
+         CREATE TRIGGER rule BEFORE UPDATE ON messages FOR EACH ROW EXECUTE FUNCTION rule()";
+    session.batch_execute(rule).await.unwrap();
+    let refused = database.migrate().await.unwrap_err().to_string();
+    assert!(refused.contains("messages are immutable"), "{refused}");
+    let insert = "INSERT INTO messages VALUES ('8', 'a|0', 'p0', 'x')";
+    session.batch_execute(insert).await.unwrap();
+}
+
+#[tokio::test]
+async fn whoever_only_refers_to_a_row_is_not_waited_for() {
+    let database = Database::migrated().await;
+    let session = database.session().await;
+    let rows = "SET session_replication_role = replica; \
+         INSERT INTO messages (id, thread_id, sender_id, body) VALUES ('1', 't', 'a', 'x'); \
+         CREATE TABLE reactions (message_id text REFERENCES messages)";
+    session.batch_execute(rows).await.unwrap();
+    let other = database.session().await;
+    let react = "BEGIN; INSERT INTO reactions VALUES ('1')";
+    other.batch_execute(react).await.unwrap();
+    let adopt = "SET lock_timeout = '1s'; SELECT rejoinder.adopt_thread('t')";
+    session.batch_execute(adopt).await.unwrap();
+    other.batch_execute("COMMIT").await.unwrap();
+}
+
 #[tokio::test]
 async fn the_printed_sql_does_the_same_in_one_transaction() {
     let database = app(Database::empty());

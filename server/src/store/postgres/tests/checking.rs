@@ -57,6 +57,20 @@ async fn each_thing_that_can_be_wrong_is_named_with_a_remedy() {
         ),
         ("DROP TRIGGER zz_rejoinder_deleted ON messages", "triggers"),
         (
+            "DROP FUNCTION rejoinder.kept_out() CASCADE",
+            "migration 118",
+        ),
+        (
+            "CREATE TABLE copies (body text); CREATE RULE copy AS ON INSERT TO messages \
+             DO ALSO INSERT INTO copies VALUES (NEW.body)",
+            "statements",
+        ),
+        (
+            "UPDATE messages SET edited_at = now(); \
+             ALTER TABLE messages ALTER edited_at SET NOT NULL",
+            "columns",
+        ),
+        (
             "DROP INDEX rejoinder_by_client_msg_id",
             "unique client_msg_id",
         ),
@@ -65,7 +79,10 @@ async fn each_thing_that_can_be_wrong_is_named_with_a_remedy() {
           ALTER TABLE messages ENABLE TRIGGER ALL",
             "dense sequence_number",
         ),
-        ("SELECT rejoinder.leave_thread('a|b', 'b')", "participants"),
+        (
+            "DELETE FROM rejoinder.participants WHERE user_id = 'b' ",
+            "participants",
+        ),
         (
             "ALTER TABLE messages DISABLE TRIGGER ALL; INSERT INTO messages (thread_id, sender_id, \
           body) VALUES ('a|b', 'a', 'x'); ALTER TABLE messages ENABLE TRIGGER ALL",

@@ -299,3 +299,74 @@ async fn an_emptied_table_begins_another_history() {
     let answer = store.read(summary).await.unwrap();
     assert_ne!(answer.epoch, *store.epoch());
 }
+
+#[tokio::test]
+async fn nothing_is_stored_in_a_history_that_ended_while_it_waited() {
+    let database = Database::migrated().await;
+    let store = database.store().await;
+    apply(&store, send(T, "a", 1, "one")).await;
+    let other = database.session().await;
+    other
+        .batch_execute("BEGIN; LOCK TABLE messages")
+        .await
+        .unwrap();
+    let batch = [send(T, "a", 2, "two")];
+    let (applied, ()) = tokio::join!(super::apply(&store, &batch), async {
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+        let end = "TRUNCATE messages; COMMIT";
+        // One of the two waits for the other in vain.
+        if other.batch_execute(end).await.is_err() {
+            other
+                .batch_execute("ROLLBACK; TRUNCATE messages")
+                .await
+                .unwrap();
+        }
+    });
+    let epoch = applied.as_ref().map(|applied| applied.epoch.clone());
+    let stored = "SELECT count(*), (SELECT epoch FROM rejoinder.history) FROM messages";
+    let stored = database
+        .session()
+        .await
+        .query_one(stored, &[])
+        .await
+        .unwrap();
+    assert_eq!(stored.get::<_, i64>(0), 0, "{applied:?} {epoch:?}");
+}
+
+#[tokio::test]
+async fn a_row_that_becomes_a_message_later_keeps_its_key() {
+    let database = Database::migrated().await;
+    let store = database.store().await;
+    apply(&store, send(T, "a", 1, "one")).await;
+    let later = "ALTER TABLE messages ALTER thread_id DROP NOT NULL; \
+         INSERT INTO messages (thread_id, sender_id, body, client_msg_id) VALUES \
+         (NULL, 'b', 'two', '00000000-0000-0000-0000-000000000009'); \
+         UPDATE messages SET thread_id = 'a|b' WHERE body = 'two'";
+    database.session().await.batch_execute(later).await.unwrap();
+    let resend = ack(&apply(&store, send(T, "b", 9, "two")).await);
+    assert_eq!((resend.sequence_number.get(), resend.duplicate), (2, true));
+}
+
+#[tokio::test]
+async fn a_thread_that_the_application_makes_is_told() {
+    let mut database = Database::empty();
+    let session = database.session().await;
+    let table = "CREATE TABLE dm_threads (id text PRIMARY KEY, a text, b text)";
+    session.batch_execute(table).await.unwrap();
+    database.tables.participants = Some(ParticipantsTable {
+        table: "dm_threads".parse().unwrap(),
+        thread_id: "id".parse().unwrap(),
+        user_ids: vec!["a".parse().unwrap(), "b".parse().unwrap()],
+    });
+    database.migrate().await.unwrap();
+    let store = database.store().await;
+    let mut heard = store.hear().unwrap();
+    assert_eq!(heard.recv().await, Some(crate::store::Heard::Everything));
+    let insert = "INSERT INTO dm_threads VALUES ('t', 'alice', 'bob')";
+    session.batch_execute(insert).await.unwrap();
+    let told = tokio::time::timeout(std::time::Duration::from_secs(5), heard.recv()).await;
+    assert_eq!(
+        told,
+        Ok(Some(crate::store::Heard::Changed("t".parse().unwrap())))
+    );
+}

@@ -155,6 +155,7 @@ async fn rows_that_a_trigger_lets_nobody_change_are_not_half_numbered() {
     rule(&database, "BEFORE UPDATE", fixed).await;
     let refused = database.migrate().await.unwrap_err().to_string();
     assert!(refused.contains("a trigger kept the row out"), "{refused}");
+    // The application goes on.
     let remedy = "DROP TRIGGER rule ON messages";
     database
         .session()
@@ -167,7 +168,7 @@ async fn rows_that_a_trigger_lets_nobody_change_are_not_half_numbered() {
 }
 
 #[tokio::test]
-async fn nobody_can_claim_to_be_the_gateway_behind_borrowed_rights() {
+async fn nobody_can_claim_to_be_the_gateway() {
     let database = Database::migrated().await;
     let owner = database.session().await;
     let role = format!("limited_{}", uuid::Uuid::now_v7().simple());
@@ -175,7 +176,9 @@ async fn nobody_can_claim_to_be_the_gateway_behind_borrowed_rights() {
         "CREATE ROLE {role} LOGIN; CREATE TABLE threads (id text PRIMARY KEY); \
          INSERT INTO threads VALUES ('a|b'); \
          ALTER TABLE messages ADD FOREIGN KEY (thread_id) REFERENCES threads ON DELETE CASCADE; \
-         GRANT SELECT, DELETE ON threads TO {role}; \
+         GRANT SELECT, DELETE ON threads TO {role}; GRANT INSERT ON messages TO {role}; \
+         ALTER TABLE messages DISABLE ROW LEVEL SECURITY; \
+         CREATE SCHEMA theirs AUTHORIZATION {role}; \
          CREATE FUNCTION mine() RETURNS void LANGUAGE sql SECURITY DEFINER \
          AS 'DELETE FROM messages WHERE id = ''a-b-a-1'''"
     );
@@ -187,15 +190,84 @@ async fn nobody_can_claim_to_be_the_gateway_behind_borrowed_rights() {
     let mut theirs = Database::on(database.url.replace("postgres@", &format!("{role}@")));
     theirs.tables = database.tables.clone();
     let limited = theirs.session().await;
+    limited
+        .batch_execute("SELECT writer_key FROM rejoinder.history")
+        .await
+        .unwrap_err();
+    // By a function that lends its owner's rights, by operators of their own, and by a cascade.
     let claims = "SET rejoinder.writer = 'gateway'; SELECT mine()";
     limited.batch_execute(claims).await.unwrap();
     assert_eq!(changes(&store, 4).await, said(&[(5, "1 deleted")]));
+    let forged = "CREATE FUNCTION theirs.yes(text, text) RETURNS boolean LANGUAGE sql AS 'SELECT $2 <> '''''; \
+         CREATE OPERATOR theirs.= (leftarg = text, rightarg = text, function = theirs.yes); \
+         SET search_path = theirs, pg_catalog; \
+         INSERT INTO public.messages (thread_id, sender_id, body, sequence_number, revision) \
+         VALUES ('a|b', 'a', 'forged', 9, 9); RESET search_path";
+    limited.batch_execute(forged).await.unwrap();
+    assert_eq!(changes(&store, 5).await, said(&[(6, "3 forged")]));
     limited.batch_execute("DELETE FROM threads").await.unwrap();
     assert_eq!(
-        changes(&store, 4).await,
-        said(&[(5, "1 deleted"), (6, "2 deleted")])
+        changes(&store, 6).await,
+        said(&[(7, "2 deleted"), (8, "3 deleted")])
     );
     sound(&database).await;
+}
+
+#[tokio::test]
+async fn what_a_trigger_makes_unknowable_is_refused() {
+    for (when, what) in [
+        ("INSERT", "NEW.id := 'another'"),
+        ("INSERT", "NEW.sender_id := 'another'"),
+        ("INSERT", "NEW.client_msg_id := gen_random_uuid()"),
+        ("INSERT", "NEW.revision := 99"),
+        ("UPDATE", "NEW.revision := OLD.revision + 7"),
+    ] {
+        let database = Database::migrated().await;
+        let what = format!("IF NEW.body = 'x' THEN {what}; END IF; RETURN NEW;");
+        rule(&database, &format!("BEFORE {when}"), &what).await;
+        let store = database.store().await;
+        apply(&store, send(T, "a", 1, "one")).await;
+        let command = match when {
+            "INSERT" => send(T, "a", 2, "x"),
+            _ => {
+                apply(&store, send(T, "a", 2, "two")).await;
+                edit(1, "x")
+            }
+        };
+        let answer = code(&apply(&store, command).await);
+        assert_eq!(answer, ErrorCode::Forbidden, "{when} {what}");
+        apply(&store, send(T, "a", 3, "three")).await;
+        sound(&database).await;
+    }
+}
+
+#[tokio::test]
+async fn an_edit_leaves_alone_what_the_application_attached() {
+    let database = Database::migrated().await;
+    let store = database.store().await;
+    apply(&store, send(T, "a", 1, "one")).await;
+    let attach = "ALTER TABLE messages ALTER attachments SET DEFAULT '[]'; \
+         UPDATE messages SET attachments = '[{\"path\": \"a.png\"}]'; \
+         ALTER TABLE messages ALTER attachments SET NOT NULL";
+    database
+        .session()
+        .await
+        .batch_execute(attach)
+        .await
+        .unwrap();
+    // Also where the column must not be null.
+    let store = database.store().await;
+    apply(&store, edit(1, "edited")).await;
+    apply(&store, send(T, "a", 2, "two")).await;
+    let attached =
+        "SELECT string_agg(attachments::text, ' ' ORDER BY sequence_number) FROM messages";
+    let session = database.session().await;
+    let attached = session.query_one(attached, &[]).await.unwrap();
+    assert_eq!(attached.get::<_, &str>(0), "[{\"path\": \"a.png\"}] []");
+    assert_eq!(
+        changes(&store, 4).await,
+        said(&[(5, "1 edited"), (6, "2 two")])
+    );
 }
 
 #[tokio::test]
