@@ -4,6 +4,7 @@ use std::io::Write;
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use rejoinder_gateway::bus::Bus;
 use rejoinder_gateway::core::{Millis, Now, Refusal};
 use rejoinder_gateway::finding::{Finding, State};
 use rejoinder_gateway::probe;
@@ -19,6 +20,7 @@ use crate::database::Database;
 pub(crate) async fn run(
     database: Database,
     tokens: &Tokens,
+    bus: Option<&Bus>,
     url: Option<(String, Option<String>)>,
     token: Option<String>,
 ) -> Result<(), Failure> {
@@ -34,6 +36,10 @@ pub(crate) async fn run(
     findings.push(match token {
         Some(text) => whose(tokens, text).await,
         None => Finding::skipped("token", "none was given with --token"),
+    });
+    findings.push(match bus {
+        Some(bus) => bus.check().await,
+        None => Finding::skipped("Redis", "no REDIS_URL: one gateway alone"),
     });
     findings.push(match url {
         Some((url, origin)) => probe::gateway(&url, origin.as_deref()).await,

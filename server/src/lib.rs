@@ -10,6 +10,8 @@
 //! `store` knows neither of the others. The feature `shell`, on by default, adds the last two; without
 //! it nothing here knows tokio.
 
+#[cfg(feature = "shell")]
+pub mod bus;
 pub mod core;
 #[cfg(feature = "shell")]
 pub mod finding;

@@ -9,6 +9,7 @@ use std::process::ExitCode;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use clap::Parser;
+use rejoinder_gateway::bus::Bus;
 use rejoinder_gateway::core::Config;
 use rejoinder_gateway::shell::{Access, AdminKey, Settings, serve};
 use rejoinder_gateway::store::{PostgresStore, SqliteStore, Store};
@@ -48,7 +49,14 @@ fn main() -> ExitCode {
             let origin = options.serve.allow_origin.first().cloned();
             tokens(options.tokens, dev).and_then(|tokens| {
                 let database = Database::new(options.database)?;
-                check::run(database, &tokens, url.zip(Some(origin)), token)
+                let bus = bus(&options.serve)?;
+                check::run(
+                    database,
+                    &tokens,
+                    bus.as_ref(),
+                    url.zip(Some(origin)),
+                    token,
+                )
             })
         }
         Some(Action::Migrate { print }) => database::migrate(options.database, print),
@@ -78,6 +86,13 @@ fn tokens(options: TokenOptions, dev: bool) -> Result<Tokens, Failure> {
     Ok(options.settings(dev).tokens()?)
 }
 
+/// Returns how other gateways are reached, if there are any.
+fn bus(options: &ServeOptions) -> Result<Option<Bus>, Failure> {
+    let url = options.redis_url.as_deref().filter(|url| !url.is_empty());
+    let bus = url.map(|url| Bus::new(url, &options.redis_prefix, &options.node_id));
+    Ok(bus.transpose()?)
+}
+
 /// Returns an id that no other start of any gateway has.
 fn fresh() -> Uuid {
     Uuid::now_v7()
@@ -99,19 +114,23 @@ async fn run(options: ServeOptions, database: Database, tokens: Tokens) -> Resul
     // What is wrong with the options is said before a database is made or touched.
     let admin_key = options.admin_key.as_deref().filter(|key| !key.is_empty());
     let admin_key = admin_key.map(AdminKey::new).transpose()?;
+    if options.redis_url.is_some() && !matches!(database, Database::Postgres(..)) {
+        tracing::warn!("REDIS_URL is not used: only gateways on one PostgreSQL database need it");
+    }
     match database {
         Database::Sqlite(path) => {
             let store = SqliteStore::open(&path, &fresh().into())?;
-            serve_with(options, tokens, admin_key, store).await
+            serve_with(options, tokens, admin_key, None, store).await
         }
         Database::SqliteMemory => {
             let store = SqliteStore::memory(&fresh().into())?;
-            serve_with(options, tokens, admin_key, store).await
+            serve_with(options, tokens, admin_key, None, store).await
         }
         Database::Postgres(postgres, readers) => {
             let (connector, tables) = *postgres;
+            let bus = bus(&options)?;
             let store = PostgresStore::open(connector, &tables, readers).await?;
-            serve_with(options, tokens, admin_key, store).await
+            serve_with(options, tokens, admin_key, bus, store).await
         }
     }
 }
@@ -120,6 +139,7 @@ async fn serve_with<S: Store>(
     options: ServeOptions,
     tokens: Tokens,
     admin_key: Option<AdminKey>,
+    bus: Option<Bus>,
     store: S,
 ) -> Result<(), Failure> {
     let mut config = Config::new(store.epoch().clone(), fresh().as_u64_pair().1);
@@ -149,6 +169,7 @@ async fn serve_with<S: Store>(
         access,
         tokens,
         admin_key,
+        bus,
         serve_dir: options.serve_dir,
     };
     serve(settings, store, listener, stop()).await;

@@ -171,6 +171,17 @@ pub(crate) struct ServeOptions {
     /// by the environment: a command line shows in process lists.
     #[arg(long, env = "REJOINDER_ADMIN_KEY", hide_env_values = true)]
     pub(crate) admin_key: Option<String>,
+    /// Redis 7 or later, by which several gateways on one PostgreSQL database tell each other what
+    /// happens: `redis://user:secret@host:6379`, `rediss://` for TLS. Without it each finds what
+    /// others wrote by asking the database, every 15 seconds.
+    #[arg(long, env = "REDIS_URL", hide_env_values = true)]
+    pub(crate) redis_url: Option<String>,
+    /// Redis: with what the names of its keys begin.
+    #[arg(long, env = "REJOINDER_REDIS_PREFIX", default_value = "rejoinder")]
+    pub(crate) redis_prefix: String,
+    /// What this gateway is called among others.
+    #[arg(long, env = "HOSTNAME", default_value = "gateway")]
+    pub(crate) node_id: String,
     /// Messages that one connection may send at once.
     #[arg(long, env = "REJOINDER_MESSAGES_BURST", default_value_t = 60)]
     pub(crate) messages_burst: u32,

@@ -72,6 +72,19 @@ pub(crate) fn postgres() -> Result<(), String> {
     )
 }
 
+/// Redis' programs: the tests start servers of their own.
+pub(crate) fn redis() -> Result<(), String> {
+    let has_redis = || on_path("redis-server").is_some() && on_path("redis-cli").is_some();
+    if has_redis() || debian("redis", &["redis-server", "redis-tools"])? {
+        return Ok(());
+    }
+    Err(
+        "Redis is missing: install it (Debian: apt-get install redis-server); no server needs to \
+         run."
+            .into(),
+    )
+}
+
 /// Installs packages where we may; returns whether that was so.
 fn debian(names: &str, packages: &[&str]) -> Result<bool, String> {
     if on_path("apt-get").is_none() || !is_root() {

@@ -15,6 +15,7 @@ pub(crate) fn run(options: &[String]) -> Result<(), String> {
     steps.check("Node", install::node);
     steps.check("a browser and its driver", install::browser);
     steps.check("PostgreSQL", install::postgres);
+    steps.check("Redis", install::redis);
     steps.check("npm dependencies", npm::dependencies);
     steps.check("npm dependencies, Next.js", npm::nextjs_dependencies);
     steps.check("formatting", rust::format);

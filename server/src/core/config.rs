@@ -43,6 +43,13 @@ pub(crate) const BAD_JSON_MAX: usize = 3;
 pub(crate) const PRESENCE_GRACE_MS: u64 = 10_000;
 /// Users whose last moment online is remembered.
 pub(crate) const LAST_SEEN_MAX: usize = 10_000;
+/// A user's lease is renewed so often, in milliseconds …
+pub(crate) const LEASE_RENEW_MS: u64 = 15_000;
+/// … and ends by itself after so long: two renewals may be lost.
+#[cfg(feature = "shell")]
+pub(crate) const LEASE_MS: u64 = 45_000;
+/// Leases that are renewed or looked at together.
+pub(crate) const LEASES_MAX: usize = 1_000;
 /// "Is writing" counts for so long without renewal, in milliseconds.
 pub(crate) const TYPING_LEASE_MS: u64 = 6_000;
 /// A token still counts for so long after its expiry, in milliseconds: clocks differ.
@@ -80,6 +87,8 @@ pub struct Config {
     pub dev_pairs: bool,
     /// Whether others write into the store as well.
     pub others_write: bool,
+    /// Whether other gateways use the store as well.
+    pub has_peers: bool,
     /// From which ids and jitter are made; must differ from start to start.
     pub seed: u64,
     /// Messages that one session may send at once …
@@ -96,6 +105,7 @@ impl Config {
             epoch,
             dev_pairs: false,
             others_write: false,
+            has_peers: false,
             seed,
             messages_burst: 60,
             messages_per_second: 10,

@@ -2,7 +2,7 @@
 
 use rejoinder_protocol::Token;
 
-use super::{NextBatch, ReadId, RequestId, SessionKey};
+use super::{NextBatch, ReadId, RequestId, SessionKey, ToPeers};
 use crate::store::{Answer, Read};
 
 /// Everything a gateway asks for.
@@ -24,6 +24,9 @@ pub enum Effect {
         /// The session.
         session: SessionKey,
     },
+    /// Tell other gateways something, or ask them. Without any, or while they cannot be reached, it is
+    /// dropped.
+    Peers(ToPeers),
     /// Read from the store. Answered by `Input::Read`.
     Read {
         /// The read.

@@ -57,8 +57,9 @@ struct Entry {
     stamp: u64,
     subscribers: BTreeMap<SessionKey, Standing>,
     participants: BTreeSet<UserId>,
-    /// The change after which those were the participants.
+    /// The change after which those were the participants, and a stamp of when that was heard.
     participants_at: Revision,
+    participants_stamp: u64,
 }
 
 impl Entry {
@@ -92,7 +93,7 @@ pub struct Hub {
     sessions: HashMap<SessionKey, UserId>,
     users: BTreeMap<UserId, BTreeSet<SessionKey>>,
     /// The watched threads of each user, for presence.
-    watched: HashMap<UserId, BTreeSet<ThreadId>>,
+    watched: BTreeMap<UserId, BTreeSet<ThreadId>>,
     stamp: u64,
 }
 
@@ -122,6 +123,17 @@ impl Hub {
     /// Returns the threads that somebody is subscribed to.
     pub fn threads(&self) -> impl Iterator<Item = &ThreadId> {
         self.threads.keys()
+    }
+
+    /// Returns whether somebody is subscribed to a thread.
+    #[must_use]
+    pub fn is_watched(&self, thread_id: &ThreadId) -> bool {
+        self.threads.contains_key(thread_id)
+    }
+
+    /// Returns the users who take part in a thread that somebody is subscribed to.
+    pub fn watched_users(&self) -> impl Iterator<Item = &UserId> {
+        self.watched.keys()
     }
 
     /// Returns the users who have a session, in their order, after one of them.
@@ -235,6 +247,8 @@ impl Hub {
         if now == entry.participants {
             return Vec::new();
         }
+        self.stamp += 1;
+        entry.participants_stamp = self.stamp;
         let before = std::mem::replace(&mut entry.participants, now.clone());
         for user_id in before.difference(&now) {
             self.unwatch(user_id, thread_id);
@@ -249,6 +263,16 @@ impl Hub {
             threads.insert(thread_id.clone());
         }
         came
+    }
+
+    /// Returns whether it was heard since a stamp that a user takes part in a watched thread: a read
+    /// that began before knows nothing of it.
+    #[must_use]
+    pub fn takes_part_since(&self, thread_id: &ThreadId, user: &UserId, stamp: u64) -> bool {
+        let entry = self.threads.get(thread_id);
+        entry.is_some_and(|entry| {
+            entry.participants_stamp > stamp && entry.participants.contains(user)
+        })
     }
 
     /// Returns who takes part in a watched thread, as far as is known.

@@ -7,7 +7,7 @@ use rejoinder_protocol::{
     UserId, encode,
 };
 
-use super::{BatchId, ReadId, RequestId};
+use super::{BatchId, FromPeers, ReadId, RequestId};
 use crate::store::{Applied, Command, Content, ReadAnswer, StoreError};
 
 /// Identifies a session inside one gateway. Never used twice.
@@ -65,6 +65,8 @@ pub enum Input {
         /// A key that was never used before.
         session: SessionKey,
     },
+    /// Something of other gateways, or an answer to `Effect::Peers`.
+    Peers(FromPeers),
     /// Answers `Effect::Read`.
     Read {
         /// The read.

@@ -14,6 +14,7 @@ mod ids;
 mod input;
 mod limiter;
 mod outbound;
+mod peers;
 mod presence;
 mod session;
 mod time;
@@ -21,6 +22,8 @@ mod watch;
 
 pub use committer::{BatchId, Committer, NextBatch, Origin, RequestId, Settled};
 pub use config::Config;
+#[cfg(feature = "shell")]
+pub(crate) use config::LEASE_MS;
 pub use effect::Effect;
 pub use gateway::Gateway;
 pub use hub::{Arrival, Fallen, Hub, Told};
@@ -28,9 +31,10 @@ pub use ids::Ids;
 pub use input::{Identity, Input, ReadDone, Refusal, SessionKey};
 pub use limiter::Bucket;
 pub use outbound::{Batch, Full, Lane, Outbound};
+pub use peers::{FromPeers, Lease, News, Peers, ToPeers};
 pub use presence::Presence;
 pub use time::{Millis, Now};
-pub use watch::Watch;
+pub use watch::{Others, Watch};
 
 /// Identifies a read from effect to answer.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]

@@ -1,6 +1,6 @@
 //! Who is online: a lease per connection, and a grace period against flaps.
 
-use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
 use rejoinder_protocol::{Presence as PresenceFrame, PresenceState, UnixMillis, UserId};
 
@@ -17,7 +17,7 @@ struct Standing {
 /// The users of one gateway.
 #[derive(Debug, Default)]
 pub struct Presence {
-    users: HashMap<UserId, Standing>,
+    users: BTreeMap<UserId, Standing>,
     leaving: BTreeSet<(Millis, UserId)>,
     last_seen: HashMap<UserId, UnixMillis>,
     /// In the order of leaving, for forgetting.
@@ -83,10 +83,21 @@ impl Presence {
         }
     }
 
+    /// Returns the users who have a connection, or had one until a moment ago.
+    pub fn users(&self) -> impl Iterator<Item = &UserId> {
+        self.users.keys()
+    }
+
+    /// Returns whether a user is one of them.
+    #[must_use]
+    pub fn is_here(&self, user_id: &UserId) -> bool {
+        self.users.contains_key(user_id)
+    }
+
     /// Returns what others are told about a user.
     #[must_use]
     pub fn frame(&self, user_id: &UserId) -> PresenceFrame {
-        let online = self.users.contains_key(user_id);
+        let online = self.is_here(user_id);
         PresenceFrame {
             user_id: user_id.clone(),
             state: if online {

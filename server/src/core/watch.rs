@@ -13,11 +13,20 @@ use super::config::{
 use super::{Hub, Millis, Now};
 use crate::store::Read;
 
+/// Who else may write into the store.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub enum Others {
+    /// Other gateways.
+    Gateways,
+    /// Whoever has the database's password.
+    Writers,
+}
+
 /// What others write into the store. It begins with a poll, and hears nothing yet.
 #[derive(Debug, Default)]
 pub struct Watch {
-    /// Whether changes are told to us at the moment.
-    is_heard: bool,
+    /// Whose changes are not told to us at the moment.
+    unheard: BTreeSet<Others>,
     poll_at: Millis,
     /// What is left of the poll under way.
     polling: VecDeque<Vec<ThreadId>>,
@@ -53,25 +62,34 @@ impl Round {
 /// How far threads were told to those who are here, for as long as a poll may bring it up again.
 #[derive(Debug, Default)]
 struct Told {
-    newer: BTreeMap<ThreadId, Revision>,
-    older: BTreeMap<ThreadId, Revision>,
+    newer: BTreeMap<ThreadId, Far>,
+    older: BTreeMap<ThreadId, Far>,
     began: Millis,
 }
 
+/// How far a thread was told.
+#[derive(Clone, Copy, Debug, Default)]
+struct Far {
+    /// Everything up to here.
+    whole: Revision,
+    /// Something up to here: what is read before it is old.
+    newest: Revision,
+}
+
 impl Told {
-    fn note(&mut self, thread_id: &ThreadId, revision: Revision) {
-        let told = self.newer.entry(thread_id.clone()).or_default();
-        *told = revision.max(*told);
+    fn note(&mut self, thread_id: &ThreadId, whole: Revision, newest: Revision) {
+        let before = self.of(thread_id);
+        let far = Far {
+            whole: whole.max(before.whole),
+            newest: newest.max(before.newest),
+        };
+        self.newer.insert(thread_id.clone(), far);
     }
 
-    fn is_news(&self, thread_id: &ThreadId, revision: Revision) -> bool {
-        self.of(thread_id).is_none_or(|told| told < revision)
-    }
-
-    /// Returns how far it was told.
-    fn of(&self, thread_id: &ThreadId) -> Option<Revision> {
-        let told = [&self.newer, &self.older].map(|told| told.get(thread_id));
-        told.into_iter().flatten().max().copied()
+    fn of(&self, thread_id: &ThreadId) -> Far {
+        let told = self.newer.get(thread_id);
+        let told = told.or_else(|| self.older.get(thread_id));
+        told.copied().unwrap_or_default()
     }
 
     fn forget(&mut self, now: Millis) {
@@ -83,10 +101,24 @@ impl Told {
 }
 
 impl Watch {
-    /// Takes the news that changes are told to us from now on, or no longer. Something was missed in
-    /// between, either way.
-    pub fn heard(&mut self, is_heard: bool) {
-        self.is_heard = is_heard;
+    /// Begins with nothing heard yet of whoever there is.
+    #[must_use]
+    pub fn new(others_write: bool, has_peers: bool) -> Self {
+        let writers = others_write.then_some(Others::Writers);
+        let gateways = has_peers.then_some(Others::Gateways);
+        Self {
+            unheard: writers.into_iter().chain(gateways).collect(),
+            ..Self::default()
+        }
+    }
+
+    /// Takes the news that changes of these are told to us from now on, or no longer. Something was
+    /// missed in between, either way.
+    pub fn heard(&mut self, of: Others, is_heard: bool) {
+        match is_heard {
+            true => self.unheard.remove(&of),
+            false => self.unheard.insert(of),
+        };
         self.poll_at = Millis(0);
         self.round.again();
     }
@@ -94,14 +126,14 @@ impl Watch {
     /// Forgets what was told and asked: another history of the store has begun.
     pub fn begin_anew(&mut self) {
         *self = Self {
-            is_heard: self.is_heard,
+            unheard: std::mem::take(&mut self.unheard),
             ..Self::default()
         };
     }
 
     /// Takes a hint that a thread has changed, and perhaps how far.
     pub fn hint(&mut self, thread_id: &ThreadId, revision: Option<Revision>) {
-        let is_news = revision.is_none_or(|revision| self.told.is_news(thread_id, revision));
+        let is_news = revision.is_none_or(|revision| self.is_news(thread_id, revision));
         // Beyond that a poll finds what somebody here waits for.
         if is_news && self.due.len() < LOOKS_WAITING_MAX {
             self.due.insert(thread_id.clone());
@@ -120,25 +152,54 @@ impl Watch {
         Some(thread_id)
     }
 
-    /// Takes the news that a look is over.
+    /// Takes the news that a look is over, which has found nothing.
     pub fn looked(&mut self, thread_id: &ThreadId) {
         self.looking.remove(thread_id);
     }
 
-    /// Notes that changes of our own were told, unless one of somebody else's may be missing before
-    /// them: then a look finds it.
-    pub fn published(&mut self, thread_id: &ThreadId, first: Revision, last: Revision) {
-        let told = self.told.of(thread_id).unwrap_or_default();
-        if told.next() >= first {
-            self.told.note(thread_id, last);
+    /// Takes how far a look has found a thread; returns whether that was news. If it was read before
+    /// something that was told here since, it is old, and another one must follow.
+    pub fn found(&mut self, thread_id: &ThreadId, revision: Revision) -> bool {
+        self.looking.remove(thread_id);
+        let told = self.told.of(thread_id);
+        if self.is_old(thread_id, revision) {
+            self.due.insert(thread_id.clone());
+            return false;
         }
+        self.told.note(thread_id, revision, revision);
+        told.whole < revision
     }
 
-    /// Notes how far a thread was told; returns whether that was news.
-    pub fn told(&mut self, thread_id: &ThreadId, revision: Revision) -> bool {
-        let is_news = self.told.is_news(thread_id, revision);
-        self.told.note(thread_id, revision);
-        is_news
+    /// Returns whether something newer of a thread was told here.
+    #[must_use]
+    pub fn is_old(&self, thread_id: &ThreadId, revision: Revision) -> bool {
+        #[cfg(feature = "mutants")]
+        if rejoinder_mutants::planted!(OldNewsBelieved) {
+            return false;
+        }
+        revision < self.told.of(thread_id).newest
+    }
+
+    /// Returns whether a thread was not told this far yet.
+    #[must_use]
+    pub fn is_news(&self, thread_id: &ThreadId, revision: Revision) -> bool {
+        self.told.of(thread_id).whole < revision
+    }
+
+    /// Returns whether nothing can be missing between what was told of a thread and this change.
+    #[must_use]
+    pub fn follows(&self, thread_id: &ThreadId, change: Revision) -> bool {
+        self.told.of(thread_id).whole.next() >= change
+    }
+
+    /// Notes that changes were told. One of somebody else's may be missing before them: then a look
+    /// finds it.
+    pub fn published(&mut self, thread_id: &ThreadId, first: Revision, last: Revision) {
+        let whole = match self.follows(thread_id, first) {
+            true => last,
+            false => Revision::ZERO,
+        };
+        self.told.note(thread_id, whole, last);
     }
 
     /// Begins a poll if it is time for one, and returns its first question.
@@ -155,7 +216,7 @@ impl Watch {
         self.polling = threads.chunks(POLL_CHUNK).map(<[_]>::to_vec).collect();
         self.is_polling = true;
         let (user_ids, since) = self.next_users(now, hub);
-        let every = if self.is_heard && !self.round.is_urgent {
+        let every = if self.unheard.is_empty() && !self.round.is_urgent {
             POLL_HEARING_MS
         } else {
             POLL_MS

@@ -9,9 +9,10 @@ use rejoinder_protocol::Token;
 use tokio::sync::{Notify, mpsc, oneshot};
 
 use super::clock::Clock;
+use crate::bus::Speaker;
 use crate::core::{
-    Batch, Effect, Gateway, Identity, Input, NextBatch, Now, ReadDone, Refusal, RequestId,
-    SessionKey,
+    Batch, Effect, FromPeers, Gateway, Identity, Input, NextBatch, Now, ReadDone, Refusal,
+    RequestId, SessionKey,
 };
 use crate::store::{Answer, Command, Heard, Locked, Read, ReadAnswer, Store, StoreError};
 use crate::tokens::Tokens;
@@ -25,6 +26,8 @@ pub(super) struct Driver<S> {
     gateway: Mutex<Gateway>,
     store: S,
     tokens: Tokens,
+    /// To other gateways, if there may be any.
+    speaker: Option<Speaker>,
     clock: Clock,
     /// Who waits to be flushed. Looked up only, so its order decides nothing.
     sockets: Mutex<HashMap<SessionKey, Arc<Notify>>>,
@@ -40,7 +43,12 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl<S: Store> Driver<S> {
-    pub(super) fn start(gateway: Gateway, store: S, tokens: Tokens) -> Arc<Self> {
+    pub(super) fn start(
+        gateway: Gateway,
+        store: S,
+        tokens: Tokens,
+        speaker: Option<Speaker>,
+    ) -> Arc<Self> {
         // Only one batch of each kind is under way at a time.
         let (skipping, skips) = mpsc::channel(1);
         let (patient, waits) = mpsc::channel(1);
@@ -48,6 +56,7 @@ impl<S: Store> Driver<S> {
             gateway: Mutex::new(gateway),
             store,
             tokens,
+            speaker,
             clock: Clock::start(),
             sockets: Mutex::default(),
             requests: Mutex::default(),
@@ -92,6 +101,13 @@ impl<S: Store> Driver<S> {
                 Heard::Everything => Input::Heard { is_heard: true },
                 Heard::Nothing => Input::Heard { is_heard: false },
             });
+        }
+    }
+
+    /// Passes on what other gateways tell.
+    pub(super) async fn hear_peers(self: Arc<Self>, mut heard: mpsc::Receiver<FromPeers>) {
+        while let Some(heard) = heard.recv().await {
+            self.survive(Input::Peers(heard));
         }
     }
 
@@ -146,6 +162,11 @@ impl<S: Store> Driver<S> {
                 Effect::Flush { session } => {
                     if let Some(socket) = lock(&self.sockets).get(&session) {
                         socket.notify_one();
+                    }
+                }
+                Effect::Peers(order) => {
+                    if let Some(speaker) = &self.speaker {
+                        speaker.speak(order);
                     }
                 }
                 Effect::Read { read, question } => {
@@ -268,7 +289,7 @@ mod tests {
         let epoch = "e1".parse().unwrap();
         let store = SqliteStore::memory(&epoch).unwrap();
         let gateway = Gateway::new(Config::new(epoch, 1));
-        let driver = Driver::start(gateway, store, Tokens::new().with_dev());
+        let driver = Driver::start(gateway, store, Tokens::new().with_dev(), None);
         let healthy = driver.open();
         let broken = Arc::clone(&driver);
         let ended = tokio::spawn(async move {

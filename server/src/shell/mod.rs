@@ -21,6 +21,7 @@ use tokio::sync::Semaphore;
 pub use access::Access;
 pub use rest::{AdminKey, AdminKeyTooShort};
 
+use crate::bus::Bus;
 use crate::core::{Config, Gateway, Input};
 use crate::store::Store;
 use crate::tokens::Tokens;
@@ -46,6 +47,8 @@ pub struct Settings {
     pub tokens: Tokens,
     /// By what the application's back end is known; absent: it is not.
     pub admin_key: Option<AdminKey>,
+    /// How other gateways on the same store are reached; absent: there are none.
+    pub bus: Option<Bus>,
     /// Files to serve beside it.
     pub serve_dir: Option<PathBuf>,
 }
@@ -60,9 +63,14 @@ pub async fn serve<S: Store>(
     let heard = store.hear();
     let config = Config {
         others_write: heard.is_some(),
+        has_peers: settings.bus.is_some(),
         ..settings.config
     };
-    let driver = Driver::start(Gateway::new(config), store, settings.tokens);
+    let (speaker, heard_of_peers) = settings.bus.map(Bus::start).unzip();
+    let driver = Driver::start(Gateway::new(config), store, settings.tokens, speaker);
+    if let Some(heard) = heard_of_peers {
+        tokio::spawn(Arc::clone(&driver).hear_peers(heard));
+    }
     if let Some(heard) = heard {
         tokio::spawn(Arc::clone(&driver).hear(heard));
     }

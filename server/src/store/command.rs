@@ -4,6 +4,7 @@ use rejoinder_protocol::{
     Ack, Attachment, Change, ClientMsgId, ErrorCode, Message, Object, Preview, Revision,
     SequenceNumber, ServerMsgId, ThreadId, UserId,
 };
+use serde::{Deserialize, Serialize};
 
 /// A message that wants to be stored.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -151,7 +152,7 @@ pub enum Answer {
 }
 
 /// What a command changed, for those who watch.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub struct Publication {
     /// The thread.
     pub thread_id: ThreadId,
@@ -192,7 +193,8 @@ impl Publication {
 }
 
 /// How a thread shows in a list after a change.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum SummaryChange {
     /// The newest message is known.
     Known(Option<Preview>),

@@ -21,8 +21,8 @@ use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::{Error, Message};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 
-/// An answer that takes longer is a failure.
-const PATIENCE: Duration = Duration::from_secs(20);
+/// Whatever takes longer is a failure: a gateway says something every 25 seconds.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 pub const THREAD: &str = "alice|bob";
 
@@ -43,6 +43,13 @@ impl Gateway {
         let epoch = "e1".parse().unwrap();
         let store = SqliteStore::memory(&epoch).unwrap();
         Self::with(store, choose).await
+    }
+
+    /// One for which a test chooses more than the usual.
+    pub async fn on_postgres_with(url: &str, choose: impl FnOnce(&mut Settings)) -> Self {
+        let connector = Connector::new(url, None).unwrap();
+        let store = PostgresStore::open(connector, &Tables::default(), 4).await;
+        Self::with(store.unwrap(), choose).await
     }
 
     pub async fn on_postgres(url: &str, tables: &Tables) -> Self {
@@ -72,6 +79,7 @@ impl Gateway {
             access: Access::dev(),
             tokens: Tokens::new().with_dev().with_secret("secret"),
             admin_key: None,
+            bus: None,
             serve_dir: None,
         };
         choose(&mut settings);

@@ -64,6 +64,16 @@ mutants! {
     PollForgotten,
     /// A read that began before somebody else's change is believed after it.
     EarlierReadBelieved,
+    /// What another gateway tells of another history of the database is told on.
+    NewsOfAnotherHistory,
+    /// A gateway holds its users' leases once, and never renews them.
+    LeaseNotRenewed,
+    /// What a gateway has missed of others it does not look for.
+    PeersNotPolled,
+    /// Who takes part is believed of what is older than what was told since.
+    OldNewsBelieved,
+    /// A refusal that was read before its user was let in is told after it.
+    StaleRefusalBelieved,
     /// Whoever comes to a thread is not shown to those who watch it.
     NewcomerUnshown,
     /// Whoever left a thread still takes part in it.

@@ -10,5 +10,7 @@
 
 mod leash;
 mod postgres;
+mod redis;
 
 pub use postgres::Postgres;
+pub use redis::Redis;

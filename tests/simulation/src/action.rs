@@ -227,6 +227,11 @@ pub enum Action {
     LoseNews { changes: u32 },
     /// A transaction of others holds a thread.
     Hold { thread: ThreadNo, ms: u64 },
+
+    /// Gateways do not reach each other, and know it. Who is where may be forgotten meanwhile.
+    Part { ms: u64, is_forgotten: bool },
+    /// The next news between gateways are lost, and nobody knows it.
+    LoseWords { count: u32 },
 }
 
 impl Action {
@@ -337,6 +342,11 @@ impl Action {
             Self::Deafen { .. } => "news of others end",
             Self::LoseNews { .. } => "news of others are lost",
             Self::Hold { .. } => "a thread is locked by others",
+            Self::Part {
+                is_forgotten: true, ..
+            } => "gateways parted, leases forgotten",
+            Self::Part { .. } => "gateways parted",
+            Self::LoseWords { .. } => "news of gateways are lost",
         }
     }
 }

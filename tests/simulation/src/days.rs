@@ -2,6 +2,7 @@
 
 pub mod identity;
 pub mod others;
+pub mod peers;
 
 use crate::action::{Action, Ending, Key, Size};
 use crate::scenario::Scenario;

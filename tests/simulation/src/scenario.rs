@@ -24,6 +24,7 @@ impl Scenario {
             token_ms: None,
             is_token_text: false,
             others_write: false,
+            gateways: 1,
             gateway_skew_ms: 0,
         };
         let schedule = Schedule {
@@ -76,6 +77,13 @@ impl Scenario {
     #[must_use]
     pub fn token_text(mut self) -> Self {
         self.schedule.setting.is_token_text = true;
+        self
+    }
+
+    /// There are several gateways.
+    #[must_use]
+    pub fn gateways(mut self, gateways: usize) -> Self {
+        self.schedule.setting.gateways = gateways;
         self
     }
 

@@ -53,8 +53,16 @@ pub struct Setting {
     /// Others write into the database, too.
     #[serde(default)]
     pub others_write: bool,
+    /// How many gateways there are.
+    #[serde(default = "one")]
+    pub gateways: usize,
     /// How far the gateway's wall clock is off, in milliseconds.
     pub gateway_skew_ms: i64,
+}
+
+/// Days of before there were several.
+fn one() -> usize {
+    1
 }
 
 /// Something that happens at a moment.

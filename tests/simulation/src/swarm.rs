@@ -3,6 +3,7 @@
 
 mod identity;
 mod others;
+mod peers;
 
 use fastrand::Rng;
 
@@ -30,6 +31,7 @@ pub fn schedule(seed: u64) -> Schedule {
     }
     identity::add(seed, end, &mut setting, &mut steps);
     others::add(seed, end, &mut setting, &mut steps);
+    peers::add(seed, end, &mut setting, &mut steps);
     steps.sort_by_key(|step| step.at);
     Schedule {
         seed,
@@ -55,6 +57,7 @@ fn setting(rng: &mut Rng) -> Setting {
         store_ms: pick(rng, &[1, 1, 5, 50]),
         is_token_text: false,
         others_write: false,
+        gateways: 1,
         token_ms: (rng.u8(0..6) == 0).then(|| rng.u64(5_000..60_000)),
         gateway_skew_ms: if rng.bool() {
             0

@@ -34,6 +34,8 @@ survives_everything! {
     s15_let_in_again: day::others::let_in_again(),
     s15_removed_by_others: day::others::removed_by_others(),
     s16_restored: day::restored(),
+    s16_restored_beneath: day::peers::restored_beneath(),
+    s17_flapping: day::peers::flapping(),
     s19_commit_unknown: day::commit_unknown(),
     s20_store_busy: day::store_busy(),
     s23_clock_jump: day::clock_jump(),
@@ -42,6 +44,7 @@ survives_everything! {
     s32_presence_after_a_kill: day::presence_after_a_kill(),
     s33_side_by_side: day::others::side_by_side(),
     s34_locked_thread: day::others::locked_thread(),
+    s35_killed_in_turn: day::peers::killed_in_turn(),
 }
 
 /// A day that does not come to what it is about proves nothing.
@@ -70,6 +73,16 @@ fn days_come_to_what_they_are_about() {
             day::others::side_by_side(),
             "state",
             "a change of others untold",
+        ),
+        (
+            day::peers::killed_in_turn(),
+            "state",
+            "news of a gateway lost",
+        ),
+        (
+            day::peers::restored_beneath(),
+            "state",
+            "asked in another history",
         ),
         (
             day::others::locked_thread(),

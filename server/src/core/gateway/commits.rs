@@ -6,7 +6,7 @@ use rejoinder_protocol::{
 
 use super::Gateway;
 use crate::core::config::{DRAIN_SPREAD_MS, UNSURE_MAX};
-use crate::core::{BatchId, Effect, Now, Origin, SessionKey, Settled};
+use crate::core::{BatchId, Effect, News, Now, Origin, SessionKey, Settled};
 use crate::store::{Answer, Applied, Command, NewMessage, Outcome, StoreError};
 
 impl Gateway {
@@ -158,6 +158,10 @@ impl Gateway {
         };
         if let Some(publication) = outcome.publication {
             self.publish(now, from, &publication);
+            self.tell_peers(|epoch| News::Changed {
+                epoch: epoch.clone(),
+                publication,
+            });
         }
     }
 

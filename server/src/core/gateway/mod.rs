@@ -1,6 +1,7 @@
 //! One process' worth of sessions, hub, presence and committer, as one state machine.
 
 mod commits;
+mod peering;
 mod reads;
 mod telling;
 #[cfg(test)]
@@ -18,8 +19,8 @@ use super::config::DRAIN_SPREAD_MS;
 use super::session::requests::Surroundings;
 use super::session::{Pumped, Session, Step};
 use super::{
-    Batch, Committer, Config, Effect, Hub, Ids, Input, Lane, Millis, Now, Origin, Presence, ReadId,
-    SessionKey, Watch,
+    Batch, Committer, Config, Effect, Hub, Ids, Input, Lane, Millis, News, Now, Origin, Others,
+    Peers, Presence, ReadId, SessionKey, ToPeers, Watch,
 };
 use crate::store::Answer;
 
@@ -49,6 +50,10 @@ pub struct Gateway {
     committer: Committer,
     /// Where others write into the store as well.
     watch: Option<Watch>,
+    /// Where other gateways do.
+    peers: Option<Peers>,
+    /// What they are to be told, or asked to keep.
+    to_peers: Vec<ToPeers>,
     sessions: BTreeMap<SessionKey, Session>,
     reads: BTreeMap<ReadId, Purpose>,
     last_read: u64,
@@ -66,7 +71,10 @@ impl Gateway {
     pub fn new(config: Config) -> Self {
         Self {
             ids: Ids::new(config.seed),
-            watch: config.others_write.then(Watch::default),
+            watch: (config.others_write || config.has_peers)
+                .then(|| Watch::new(config.others_write, config.has_peers)),
+            peers: config.has_peers.then(Peers::default),
+            to_peers: Vec::new(),
             config,
             hub: Hub::default(),
             presence: Presence::default(),
@@ -101,7 +109,7 @@ impl Gateway {
             } => self.frame(now, session, bytes, frame, effects),
             Input::Heard { is_heard } => {
                 if let Some(watch) = &mut self.watch {
-                    watch.heard(is_heard);
+                    watch.heard(Others::Writers, is_heard);
                 }
             }
             Input::Hint {
@@ -113,6 +121,7 @@ impl Gateway {
                 }
             }
             Input::Opened { session } => self.opened(now, session),
+            Input::Peers(heard) => self.heard_of_peers(now, heard),
             Input::Read { read, result } => self.read_done(now, read, result, effects),
             Input::Tick => self.tick(now, effects),
             Input::Verified { session, result } => self.verified(now, session, result, effects),
@@ -149,7 +158,8 @@ impl Gateway {
     pub fn next_wakeup(&self) -> Option<Millis> {
         let sessions = self.deadlines.first().map(|(at, _)| *at);
         let poll = self.watch.as_ref().and_then(Watch::next_wakeup);
-        [sessions, self.presence.next_wakeup(), poll]
+        let renewal = self.peers.as_ref().and_then(Peers::next_wakeup);
+        [sessions, self.presence.next_wakeup(), poll, renewal]
             .into_iter()
             .flatten()
             .min()
@@ -218,7 +228,7 @@ impl Gateway {
                 Step::Arrived(user_id) => {
                     self.hub.connect(session, &user_id);
                     if self.presence.connect(&user_id) {
-                        self.tell_presence(now, &user_id);
+                        self.came(now, &user_id);
                     }
                 }
                 Step::Command(command) => self.command(now, session, command),
@@ -293,8 +303,9 @@ impl Gateway {
     fn tick(&mut self, now: Now, effects: &mut Vec<Effect>) {
         self.poll(now, effects);
         for user_id in self.presence.tick(now.monotonic) {
-            self.tell_presence(now, &user_id);
+            self.went(now, &user_id);
         }
+        self.renew_leases(now, effects);
         while let Some((at, session)) = self.deadlines.first().copied() {
             if at > now.monotonic {
                 break;
@@ -336,6 +347,7 @@ impl Gateway {
             }
         }
         self.look(effects);
+        self.settle_peers(now, effects);
         while let Some(next) = self.committer.next_batch(&self.config.epoch) {
             effects.push(Effect::Commit(next));
         }
@@ -348,8 +360,26 @@ impl Gateway {
         thread_id: rejoinder_protocol::ThreadId,
         is_typing: bool,
     ) {
+        if self.show_typing(now, user_id, thread_id.clone(), is_typing) {
+            let user_id = user_id.clone();
+            self.tell_peers(|_| News::Typing {
+                thread_id,
+                user_id,
+                is_typing,
+            });
+        }
+    }
+
+    /// Shows it to those who are here; returns whether the user takes part, as far as is known.
+    fn show_typing(
+        &mut self,
+        now: Now,
+        user_id: &UserId,
+        thread_id: rejoinder_protocol::ThreadId,
+        is_typing: bool,
+    ) -> bool {
         let Some(audience) = self.hub.typing_audience(&thread_id, user_id) else {
-            return;
+            return false;
         };
         let frame = ServerFrame::Typing(TypingNotice {
             thread_id,
@@ -357,12 +387,7 @@ impl Gateway {
             is_typing,
         });
         self.tell(now, audience, Lane::Ephemeral, &frame);
-    }
-
-    fn tell_presence(&mut self, now: Now, user_id: &UserId) {
-        let audience = self.hub.presence_audience(user_id);
-        let frame = ServerFrame::Presence(self.presence.frame(user_id));
-        self.tell(now, audience, Lane::Ephemeral, &frame);
+        true
     }
 
     /// Sends one frame to many, encoded once.

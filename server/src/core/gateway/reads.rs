@@ -121,7 +121,7 @@ impl Gateway {
                 | DoneContent::NotFound
                 | DoneContent::Overview { .. }
                 | DoneContent::Plain => {
-                    self.subscription_refused(now, session, &thread_id);
+                    self.subscription_refused(now, session, &thread_id, stamp);
                 }
             },
         }
@@ -177,17 +177,32 @@ impl Gateway {
         });
         one.push(now.monotonic, Lane::Control, encode(&live).into());
         let user_id = one.user_id().cloned();
-        let everybody = self.hub.participants_of(thread_id);
-        for other in everybody.filter(|other| Some(*other) != user_id.as_ref()) {
-            let frame = ServerFrame::Presence(self.presence.frame(other));
-            one.push(now.monotonic, Lane::Control, encode(&frame).into());
+        let everybody: Vec<_> = self.hub.participants_of(thread_id).cloned().collect();
+        for other in everybody {
+            if Some(&other) != user_id.as_ref() {
+                let frame = ServerFrame::Presence(self.presence_to_tell(&other));
+                self.tell(now, [session], Lane::Control, &frame);
+            }
         }
     }
 
-    fn subscription_refused(&mut self, now: Now, session: SessionKey, thread_id: &ThreadId) {
+    fn subscription_refused(
+        &mut self,
+        now: Now,
+        session: SessionKey,
+        thread_id: &ThreadId,
+        stamp: u64,
+    ) {
         let Some(one) = self.sessions.get_mut(&session) else {
             return;
         };
+        // Somebody has let the user in since it was read: the next read knows it.
+        let is_stale = |user| self.hub.takes_part_since(thread_id, user, stamp);
+        #[cfg(feature = "mutants")]
+        let is_stale = |user| is_stale(user) && !rejoinder_mutants::planted!(StaleRefusalBelieved);
+        if one.user_id().is_some_and(is_stale) {
+            return one.subscriptions.again(thread_id);
+        }
         if self.config.dev_pairs
             && let Some(pair) = dev_pair(thread_id)
             && one.user_id().is_some_and(|user_id| pair.contains(user_id))

@@ -16,10 +16,15 @@ impl Gateway {
     ///
     /// `from` is the session that caused it: its user knows how the thread looks.
     pub(super) fn publish(&mut self, now: Now, from: Option<SessionKey>, what: &Publication) {
+        let mut is_old = false;
         if let (Some(watch), Some(first)) = (&mut self.watch, what.changes.first()) {
+            is_old = watch.is_old(&what.thread_id, what.head());
             watch.published(&what.thread_id, first.revision, what.head());
         }
-        self.remove(now, &what.thread_id, &what.removed);
+        // A commit whose outcome came late: who takes part since is known already.
+        if !is_old {
+            self.remove(now, &what.thread_id, &what.removed);
+        }
         self.participants(now, &what.thread_id, what.head(), &what.participants);
         for change in &what.changes {
             let told = self.hub.publish(&what.thread_id, change.revision);
@@ -34,7 +39,9 @@ impl Gateway {
                 self.went_live(now, session, &what.thread_id, change.revision);
             }
         }
-        self.tell_summary(now, from, what);
+        if !is_old {
+            self.tell_summary(now, from, what);
+        }
     }
 
     /// Remembers who takes part in a thread. Whoever came is shown to those who watch it.
@@ -47,7 +54,7 @@ impl Gateway {
     ) {
         for user_id in self.hub.participants(thread_id, at, participants) {
             let audience = self.hub.audience(thread_id, &user_id);
-            let frame = ServerFrame::Presence(self.presence.frame(&user_id));
+            let frame = ServerFrame::Presence(self.presence_to_tell(&user_id));
             self.tell(now, audience, Lane::Control, &frame);
         }
     }

@@ -29,7 +29,6 @@ impl Gateway {
         let Some(watch) = &mut self.watch else {
             return;
         };
-        watch.looked(thread_id);
         let Ok(ReadDone {
             text,
             content:
@@ -41,9 +40,10 @@ impl Gateway {
             ..
         }) = result
         else {
-            return; // What does not exist concerns nobody; what could not be read is polled.
+            // What does not exist concerns nobody; what could not be read is polled.
+            return watch.looked(thread_id);
         };
-        let is_news = watch.told(thread_id, revision);
+        let is_news = watch.found(thread_id, revision);
         let fallen = self.hub.head_at_least(thread_id, revision);
         self.fall_back(thread_id, fallen);
         if is_news {

@@ -32,7 +32,7 @@ fn poll(watch: &mut Watch, now: Now, hub: &Hub) -> Option<(String, usize, u64)> 
 fn after_news_were_missed_everybody_is_looked_at_within_seconds() {
     let (mut watch, hub) = (Watch::default(), hub(2_500));
     let begun = 1_000_000 - POLL_OVERLAP_MS;
-    watch.heard(true);
+    watch.heard(Others::Writers, true);
     for (ms, first, users) in [
         (0, "u00000", 1_000),
         (1_000, "u01000", 1_000),
@@ -48,8 +48,8 @@ fn after_news_were_missed_everybody_is_looked_at_within_seconds() {
     assert_eq!(next, Some(("u00000".to_owned(), 1_000, begun)));
     assert_eq!(poll(&mut watch, at(31_999), &hub), None);
     // Missed again in the middle of a round: nobody's changes are asked for from later on.
-    watch.heard(false);
-    watch.heard(true);
+    watch.heard(Others::Writers, false);
+    watch.heard(Others::Writers, true);
     let again = poll(&mut watch, at(31_999), &hub);
     assert_eq!(again, Some(("u00000".to_owned(), 1_000, begun)));
     let next = poll(&mut watch, at(32_999), &hub);
@@ -69,7 +69,10 @@ fn changes_of_our_own_hide_none_of_others() {
     watch.published(&thread_id, revision(6), revision(6));
     watch.hint(&thread_id, Some(revision(6)));
     assert_eq!(watch.next_look(), Some(thread_id.clone()));
-    assert!(watch.told(&thread_id, revision(6)));
+    // What was read before the sixth was told is old: it must be looked at again.
+    assert!(!watch.found(&thread_id, revision(5)));
+    assert_eq!(watch.next_look(), Some(thread_id.clone()));
+    assert!(watch.found(&thread_id, revision(6)));
     // Of a thread that was never looked at anything may be missing.
     let other: ThreadId = "u".parse().unwrap();
     watch.published(&other, revision(2), revision(2));

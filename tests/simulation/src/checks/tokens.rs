@@ -175,8 +175,7 @@ pub fn closed(world: &mut World, link: usize, code: CloseCode) {
     let is_troubled = world.tabs[tab].troubled_until >= one.verified_at
         || world.gateway_troubled_until >= one.verified_at
         || world
-            .process
-            .as_ref()
+            .process(world.links[link].process)
             .is_none_or(|process| process.is_stopping)
         || world.is_half_dead(link)
         || !world.links[link].is_open_here;

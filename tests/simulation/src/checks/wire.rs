@@ -173,9 +173,8 @@ pub fn served(world: &mut World, session: SessionKey) {
     let is_late = ends_at.is_some_and(|end| world.now > end + LEEWAY_MS + TICK_MS);
     if is_late
         && world
-            .process
-            .as_ref()
-            .is_some_and(|process| process.may_read(session))
+            .running()
+            .any(|process| process.has(session) && process.may_read(session))
     {
         world.fail(Invariant::ExpiryEnds, || {
             format!("{session:?} is still served")

@@ -70,6 +70,7 @@ impl World {
                 self.act_network(action);
                 self.act_gateway(action);
                 self.act_others(action);
+                self.act_peers(action);
             }
         }
     }
@@ -210,7 +211,7 @@ impl World {
 
     /// The application's own backend asks the gateway for a change.
     pub(super) fn backend(&mut self, command: Command) {
-        if let Some(number) = self.process.as_ref().map(|process| process.number) {
+        if let Some(number) = self.any_process(|_| true) {
             let request = RequestId(self.events);
             self.tell_gateway(number, GatewayInput::Command { request, command });
         }

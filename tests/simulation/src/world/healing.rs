@@ -2,7 +2,6 @@
 
 use rejoinder::engine::AppInput;
 
-use super::queue::Event;
 use super::{Slow, World};
 use crate::schedule::TABS;
 
@@ -27,15 +26,10 @@ impl World {
         self.heal_others();
         self.setting.token_ms = None;
         self.tokens_refused_until = 0;
-        if let Some(process) = self.process.as_mut() {
-            process.kill_after = None;
-            process.paused_until = 0;
-            let number = process.number;
-            self.resume_process(number);
-        } else {
-            self.starts_at = Some(self.now);
-            self.queue.push(self.now, Event::Start);
+        for place in 0..self.gateways.len() {
+            self.heal_place(place);
         }
+        self.heal_peers();
         for link in 0..self.links.len() {
             self.end_stall(link);
         }

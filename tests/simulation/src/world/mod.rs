@@ -11,6 +11,7 @@ mod jobs;
 pub mod network;
 mod others;
 pub mod page;
+mod peers;
 pub mod process;
 mod queue;
 pub mod records;
@@ -39,7 +40,8 @@ use disk::Disk;
 use network::{Link, Surroundings};
 use others::Others;
 use page::Page;
-use process::Process;
+use peers::Peers;
+use process::Place;
 use queue::{Event, Queue};
 use records::Records;
 use tokens::Minted;
@@ -130,8 +132,8 @@ pub struct World {
     pub pages: Vec<Page>,
     /// Every connection that was ever made.
     pub links: Vec<Link>,
-    /// The running gateway.
-    pub process: Option<Process>,
+    /// The gateways, one or several on one database.
+    pub gateways: Vec<Place>,
     /// The gateway's database.
     pub records: Records,
     /// What each history of it must hold.
@@ -162,7 +164,7 @@ pub struct World {
     processes: u64,
     /// What these processes had under way was lost with the database that they used.
     void_processes: u64,
-    starts_at: Option<u64>,
+    peers: Peers,
     keys: u64,
     /// The gateway's store is slow.
     others: Others,
@@ -205,7 +207,7 @@ impl World {
             tabs: tabs.collect(),
             pages: Vec::new(),
             links: Vec::new(),
-            process: None,
+            gateways: Vec::new(),
             records: Records::default(),
             truths: BTreeMap::new(),
             ledger: Ledger::default(),
@@ -223,7 +225,7 @@ impl World {
             rng: stream(seed, "world", 0),
             processes: 0,
             void_processes: 0,
-            starts_at: None,
+            peers: Peers::default(),
             keys: 0,
             slow_store: Slow::default(),
             others: Others::default(),
@@ -234,7 +236,13 @@ impl World {
         world
             .truths
             .insert(world.records.epoch().clone(), Truth::default());
-        world.start_process();
+        world
+            .gateways
+            .resize_with(world.setting.gateways, Place::default);
+        for place in 0..world.setting.gateways {
+            world.heal_place(place);
+            world.start_process(place);
+        }
         for tab in schedule.setting.open.clone() {
             world.open_tab(tab);
         }
@@ -282,15 +290,12 @@ impl World {
             }
             Event::Tick(process) => self.tick(process),
             Event::Commit(process, next, since) => self.run_commit(process, next, since),
-            Event::Hear => self.hear(),
+            Event::Hear => self.hear(None),
+            Event::Meet => self.meet_peers(None),
             Event::Read(process, read, question) => self.run_read(process, read, &question),
             Event::Gateway(process, input) => self.tell_gateway(process, input),
             Event::Resume(process) => self.resume_process(process),
-            Event::Start => {
-                if self.process.is_none() && self.starts_at.is_some_and(|at| at <= self.now) {
-                    self.start_process();
-                }
-            }
+            Event::Start(place) => self.start_process(place),
         }
     }
 

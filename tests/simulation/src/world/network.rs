@@ -146,18 +146,19 @@ impl World {
             return self.tell_page_later(page, wait, Input::Frame { attempt, text });
         }
         let is_flapping = around.flap_until > now;
-        let is_there = self.process.as_ref().is_some_and(|one| !one.is_stopping);
-        if around.cut_until > now || !is_there {
+        let is_cut = around.cut_until > now;
+        let gateway = match is_cut {
+            true => None,
+            false => self.any_process(|one| !one.is_stopping),
+        };
+        let number = self.links.len();
+        let session = SessionKey(number as u64);
+        let process = gateway.and_then(|gateway| self.accept(gateway, session, number));
+        let Some(process) = process else {
             self.pages[page].outstanding = self.pages[page].outstanding.saturating_sub(1);
             let code = NO_CLOSE_CODE;
             return self.tell_page_later(page, wait, Input::SocketClosed { attempt, code });
-        }
-        let number = self.links.len();
-        let Some(process) = self.process.as_mut() else {
-            return;
         };
-        let session = SessionKey(number as u64);
-        let process = process.accept(session, number);
         self.links.push(Link {
             page,
             attempt,
@@ -239,9 +240,9 @@ impl World {
     pub(super) fn read_up(&mut self, link: usize) {
         loop {
             let (session, process) = (self.links[link].session, self.links[link].process);
-            let may_read = self.process.as_ref().is_some_and(|one| {
-                one.number == process && one.paused_until <= self.now && one.may_read(session)
-            });
+            let may_read = self
+                .process(process)
+                .is_some_and(|one| one.paused_until <= self.now && one.may_read(session));
             if !may_read || !self.links[link].is_open_there {
                 return;
             }
@@ -402,10 +403,11 @@ impl World {
         if !one.is_open_there {
             return;
         }
+        let process = one.process;
         let is_paused = self
-            .process
-            .as_ref()
+            .process(process)
             .is_some_and(|process| process.paused_until > now);
+        let one = &mut self.links[link];
         if is_paused || one.down.bytes > BUFFER_BYTES {
             let since = *one.blocked_since.get_or_insert(now);
             if !is_paused && now - since >= WRITE_TIMEOUT_MS {

@@ -58,7 +58,7 @@ impl World {
             }
             Action::Deafen { ms } => {
                 self.others.deaf_until = self.others.deaf_until.max(self.now + ms);
-                self.tell_soon(Input::Heard { is_heard: false });
+                self.tell_soon(None, || Input::Heard { is_heard: false });
                 self.queue.push(self.others.deaf_until, Event::Hear);
             }
             Action::LoseNews { changes } => self.others.untold += changes,
@@ -112,24 +112,27 @@ impl World {
             self.others.untold -= 1;
             self.coverage.see("state", "a change of others lost");
         } else {
-            self.tell_soon(Input::Hint {
-                thread_id,
+            self.tell_soon(None, || Input::Hint {
+                thread_id: thread_id.clone(),
                 revision: None,
             });
         }
     }
 
-    fn tell_soon(&mut self, input: Input) {
-        if let Some(number) = self.process.as_ref().map(|process| process.number) {
-            let at = self.now + self.rng.u64(0..NEWS_MS);
-            self.queue.push(at, Event::Gateway(number, input));
+    /// Tells every gateway, or one.
+    fn tell_soon(&mut self, whom: Option<u64>, input: impl Fn() -> Input) {
+        for number in self.numbers() {
+            if whom.is_none_or(|whom| whom == number) {
+                let at = self.now + self.rng.u64(0..NEWS_MS);
+                self.queue.push(at, Event::Gateway(number, input()));
+            }
         }
     }
 
-    /// The gateway is told what others write from now on, if it is.
-    pub(super) fn hear(&mut self) {
+    /// The gateways, or one of them, are told what others write from now on, if they are.
+    pub(super) fn hear(&mut self, whom: Option<u64>) {
         if self.setting.others_write && self.others.deaf_until <= self.now {
-            self.tell_soon(Input::Heard { is_heard: true });
+            self.tell_soon(whom, || Input::Heard { is_heard: true });
         }
     }
 
@@ -139,7 +142,7 @@ impl World {
         self.others.untold = 0;
         if self.others.deaf_until > self.now {
             self.others.deaf_until = self.now;
-            self.hear();
+            self.hear(None);
         }
     }
 }

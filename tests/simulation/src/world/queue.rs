@@ -44,8 +44,10 @@ pub(super) enum Event {
     Gateway(u64, GatewayInput),
     /// A process that stood still goes on.
     Resume(u64),
-    /// The gateway is started.
-    Start,
+    /// Gateways reach each other again.
+    Meet,
+    /// The gateway of a place is started.
+    Start(usize),
 }
 
 #[derive(Debug)]

@@ -52,6 +52,7 @@ impl Records {
         &mut self,
         moment: u64,
         now: UnixMillis,
+        asked_in: &Epoch,
         commands: &Arc<[Command]>,
         locked: Locked,
     ) -> (Result<Applied, StoreError>, Option<Stored>) {
@@ -74,8 +75,7 @@ impl Records {
         }
         let is_free = |one: &&Command| !skipped.contains(one.thread_id());
         let free: Arc<[Command]> = commands.iter().filter(is_free).cloned().collect();
-        let asked_in = self.epoch().clone();
-        let result = self.sqlite.apply(&asked_in, now, &free).map(|applied| {
+        let result = self.sqlite.apply(asked_in, now, &free).map(|applied| {
             let mut answered = applied.outcomes.into_iter();
             let outcomes = commands.iter().map(|one| match is_free(&one) {
                 true => answered.next().flatten(),
@@ -88,7 +88,10 @@ impl Records {
         });
         let stored = result.as_ref().ok().cloned();
         let stored = stored.map(|applied| (Arc::clone(commands), applied));
-        if stored.is_some() {
+        if stored
+            .as_ref()
+            .is_some_and(|(_, applied)| applied.epoch == *asked_in)
+        {
             self.log.push((now, free));
         }
         if fate == Some(true) {

@@ -151,20 +151,30 @@ impl World {
 
     pub(super) fn act_gateway(&mut self, action: &Action) {
         match action {
-            Action::Kill { down_ms } => self.kill_process(*down_ms),
-            Action::KillAfter { effects, down_ms } => {
-                if let Some(process) = self.process.as_mut() {
-                    process.kill_after = Some((*effects, *down_ms));
+            Action::Kill { down_ms } => {
+                if let Some(number) = self.any_process(|_| true) {
+                    self.kill_process(number, *down_ms);
                 }
             }
-            Action::Drain { down_ms } => self.drain_process(*down_ms),
+            Action::KillAfter { effects, down_ms } => {
+                if let Some(number) = self.any_process(|_| true) {
+                    self.kill_process_after(number, *effects, *down_ms);
+                }
+            }
+            Action::Drain { down_ms } => {
+                if let Some(number) = self.any_process(|_| true) {
+                    self.drain_process(number, *down_ms);
+                }
+            }
             Action::RefuseTokens { ms } => {
                 self.gateway_troubled_until = self.gateway_troubled_until.max(self.now + ms);
                 self.tokens_refused_until = self.now + ms;
             }
             Action::Pause { ms } => {
                 self.gateway_troubled_until = self.gateway_troubled_until.max(self.now + ms);
-                self.pause_process(*ms);
+                if let Some(number) = self.any_process(|_| true) {
+                    self.pause_process(number, *ms);
+                }
             }
             Action::Restore { batches } => self.restore_backup(*batches as usize, 200),
             Action::StoreBusy { commits } => self.records.busy = *commits,

@@ -148,10 +148,35 @@ fn whoever_is_let_in_again_is_shown_to_those_who_watch() {
     assert!(kinds(&world.taken(BOB)).contains(&"thread".to_owned()));
     let told = world.taken(ALICE);
     let is_shown = |frame: &ServerFrame| match frame {
-        ServerFrame::Presence(one) => one.state == rejoinder_protocol::PresenceState::Online,
+        ServerFrame::Presence(one) => one.state == PresenceState::Online,
         _ => false,
     };
     assert!(told.iter().any(is_shown), "{:?}", kinds(&told));
+}
+
+#[test]
+fn whoever_is_let_in_while_they_are_refused_is_not_refused() {
+    let mut world = hearing();
+    let (thread_id, user_id) = ("alice|bob".parse().unwrap(), "bob".parse().unwrap());
+    world.others(&[Command::Remove { thread_id, user_id }]);
+    hint(&mut world, "alice|bob");
+    let elsewhere = SessionKey(3);
+    world.join(elsewhere, "bob");
+    world.hold_reads = true;
+    world.subscribe(elsewhere);
+    let Some(Effect::Read { read, question }) = world.held.pop() else {
+        panic!("a page is read");
+    };
+    let result = world.store.read(&question).map(ReadDone::from);
+    world.hold_reads = false;
+    world.received.clear();
+    let (thread_id, user_id) = ("alice|bob".parse().unwrap(), "bob".parse().unwrap());
+    let request = RequestId(7);
+    let command = Command::Admit { thread_id, user_id };
+    world.input(Input::Command { request, command });
+    world.input(Input::Read { read, result });
+    let told = kinds(&world.taken(elsewhere));
+    assert_eq!(told, ["reset", "live", "presence", "thread"]);
 }
 
 #[test]

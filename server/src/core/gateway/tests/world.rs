@@ -8,8 +8,8 @@ use rejoinder_protocol::{
 };
 
 use crate::core::gateway::*;
-use crate::core::{Identity, NextBatch, ReadDone, Refusal, dev_user};
-use crate::store::{Answer, Command, Read, Sqlite, StoreError};
+use crate::core::{FromPeers, Identity, News, NextBatch, ReadDone, Refusal, dev_user};
+use crate::store::{Answer, Applied, Command, Read, Sqlite, StoreError};
 
 /// One gateway, its store, and what each client has received.
 pub(super) struct World {
@@ -20,6 +20,8 @@ pub(super) struct World {
     pub(super) received: BTreeMap<SessionKey, Vec<ServerFrame>>,
     /// What requests from outside the sockets were answered.
     pub(super) answers: Vec<Answer>,
+    /// What other gateways were to be told or asked.
+    pub(super) to_peers: Vec<ToPeers>,
     pub(super) closed: BTreeMap<SessionKey, CloseCode>,
     /// Clients that take nothing.
     pub(super) stuck: BTreeSet<SessionKey>,
@@ -48,10 +50,19 @@ impl World {
     }
 
     pub(super) fn with(others_write: bool) -> Self {
+        Self::of(|config| config.others_write = others_write)
+    }
+
+    /// Other gateways use the store as well.
+    pub(super) fn with_peers() -> Self {
+        Self::of(|config| config.has_peers = true)
+    }
+
+    fn of(choose: impl FnOnce(&mut Config)) -> Self {
         let epoch: Epoch = "e1".parse().unwrap();
         let mut config = Config::new(epoch.clone(), 7);
         config.dev_pairs = true;
-        config.others_write = others_write;
+        choose(&mut config);
         config.messages_burst = 10_000;
         let now = Now {
             monotonic: Millis(0),
@@ -64,6 +75,7 @@ impl World {
             effects: Vec::new(),
             received: BTreeMap::new(),
             answers: Vec::new(),
+            to_peers: Vec::new(),
             closed: BTreeMap::new(),
             stuck: BTreeSet::new(),
             waiting: BTreeSet::new(),
@@ -78,9 +90,23 @@ impl World {
     }
 
     /// Somebody else writes into the store.
-    pub(super) fn others(&mut self, commands: &[Command]) {
+    pub(super) fn others(&mut self, commands: &[Command]) -> Applied {
         let epoch = self.store.epoch().clone();
-        self.store.apply(&epoch, self.now.wall, commands).unwrap();
+        self.store.apply(&epoch, self.now.wall, commands).unwrap()
+    }
+
+    /// Another gateway does something; returns what it tells of it.
+    pub(super) fn elsewhere(&mut self, command: Command) -> News {
+        let mut applied = self.others(&[command]);
+        let outcome = applied.outcomes.remove(0).unwrap();
+        News::Changed {
+            epoch: applied.epoch,
+            publication: outcome.publication.unwrap(),
+        }
+    }
+
+    pub(super) fn heard(&mut self, heard: FromPeers) {
+        self.input(Input::Peers(heard));
     }
 
     pub(super) fn input(&mut self, input: Input) {
@@ -113,6 +139,7 @@ impl World {
                         self.flush(session);
                     }
                 }
+                Effect::Peers(order) => self.to_peers.push(order),
                 effect @ Effect::Read { .. } if self.hold_reads => self.held.push(effect),
                 Effect::Read { read, question } => {
                     self.looks += u32::from(matches!(question, Read::Overview { .. }));
