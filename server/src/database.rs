@@ -1,9 +1,12 @@
 //! The database that the command line names.
 
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
+use rejoinder_gateway::store::Sqlite;
 use rejoinder_gateway::store::postgres::{self, Connector, ParticipantsTable, Tables};
+
+use rejoinder_protocol::Epoch;
 
 use crate::Failure;
 use crate::options::DatabaseOptions;
@@ -56,6 +59,44 @@ pub(crate) async fn migrate(options: DatabaseOptions, print: bool) -> Result<(),
         std::io::stdout(),
         "prepared; threads that were numbered: {threads}"
     )?;
+    Ok(())
+}
+
+/// Opens an SQLite database that is there.
+fn existing(path: &Path) -> Result<Sqlite, Failure> {
+    if !path.is_file() {
+        return Err(Failure(format!("there is no database {}", path.display())));
+    }
+    Ok(Sqlite::open(path, &crate::fresh().into())?)
+}
+
+/// Copies a database into a new file.
+pub(crate) fn backup(options: DatabaseOptions, to: &Path) -> Result<(), Failure> {
+    let Database::Sqlite(path) = Database::new(options)? else {
+        let words = "`backup` copies SQLite files; for PostgreSQL use `pg_dump`";
+        return Err(Failure(words.to_owned()));
+    };
+    existing(&path)?.backup(to)?;
+    writeln!(std::io::stdout(), "copied to {}", to.display())?;
+    Ok(())
+}
+
+/// Begins another history of a database.
+#[tokio::main(flavor = "current_thread")]
+pub(crate) async fn rotate_epoch(options: DatabaseOptions) -> Result<(), Failure> {
+    let epoch = match Database::new(options)? {
+        Database::Sqlite(path) => {
+            let epoch: Epoch = crate::fresh().into();
+            existing(&path)?.rotate_epoch(epoch.clone())?;
+            epoch
+        }
+        Database::SqliteMemory => {
+            let words = "a database in memory begins another history by itself at each start";
+            return Err(Failure(words.to_owned()));
+        }
+        Database::Postgres(postgres, _) => postgres::rotate_epoch(&postgres.0).await?,
+    };
+    writeln!(std::io::stdout(), "another history has begun: {epoch}")?;
     Ok(())
 }
 

@@ -45,6 +45,7 @@ fn main() -> ExitCode {
         .init();
     let dev = options.serve.dev;
     let result = match options.action {
+        Some(Action::Backup { to }) => database::backup(options.database, &to),
         Some(Action::Check { url, token }) => {
             let origin = options.serve.allow_origin.first().cloned();
             tokens(options.tokens, dev).and_then(|tokens| {
@@ -60,6 +61,7 @@ fn main() -> ExitCode {
             })
         }
         Some(Action::Migrate { print }) => database::migrate(options.database, print),
+        Some(Action::RotateEpoch) => database::rotate_epoch(options.database),
         Some(Action::Token { sub, valid_s }) => token(options.tokens, &sub, valid_s),
         None => tokens(options.tokens, dev).and_then(|tokens| {
             let database = Database::new(options.database)?;

@@ -48,6 +48,11 @@ pub(crate) struct Options {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Action {
+    /// Copy an SQLite database into a new file, while the gateway runs. (PostgreSQL has `pg_dump`.)
+    Backup {
+        /// The file; it must not be there yet.
+        to: PathBuf,
+    },
     /// Look at everything that a gateway needs, with the same options, and say what to do where
     /// something is wrong. Changes nothing. Fails if anything is wrong.
     Check {
@@ -65,6 +70,9 @@ pub(crate) enum Action {
         #[arg(long)]
         print: bool,
     },
+    /// Begin another history of the database, so that every client loads anew. To be done once after
+    /// it was restored from a backup or exchanged, also while gateways run.
+    RotateEpoch,
     /// Print a token for a user, signed with the secret.
     Token {
         /// The user: 1 to 128 characters of [A-Za-z0-9_.:|-]; with a Supabase project, a UUID.

@@ -145,6 +145,60 @@ async fn it_says_where_it_listens_keeps_secrets_and_ends_in_seconds_when_asked()
     }
 }
 
+#[tokio::test]
+async fn a_backup_is_made_while_it_runs_and_restored_as_another_history() {
+    let (folder, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let file = |folder: &tempfile::TempDir| folder.path().join("messages.db");
+    let on = |folder: &tempfile::TempDir, action: &[&str]| {
+        let mut command = program();
+        command.arg("--database");
+        command.arg(format!("sqlite:{}", file(folder).display()));
+        command.args(action).output().unwrap()
+    };
+    let join = async |address: &str| {
+        let (socket, _) = connect_async(format!("ws://{address}/ws")).await.unwrap();
+        let mut alice = Client { socket };
+        alice.say(&hello("dev:alice")).await;
+        let welcome = alice.hear_of("welcome").await;
+        (alice, welcome["epoch"].as_str().unwrap().to_owned())
+    };
+    let (mut running, address) = start(folder.path(), "secret");
+    let (mut alice, epoch) = join(&address).await;
+    alice.say(&send("alice|bob", 1, "kept")).await;
+    alice.hear_of("ack").await;
+    let copy = file(&other).display().to_string();
+    assert!(on(&folder, &["backup", &copy]).status.success());
+    let again = on(&folder, &["backup", &copy]);
+    assert!(!again.status.success(), "nothing is written over");
+    alice.say(&send("alice|bob", 2, "later")).await;
+    alice.hear_of("ack").await;
+    running.kill().unwrap();
+    running.wait().unwrap();
+
+    assert!(on(&other, &["rotate-epoch"]).status.success());
+    let (mut running, address) = start(other.path(), "secret");
+    let (mut alice, another) = join(&address).await;
+    assert_ne!(epoch, another);
+    let history =
+        r#"{"type":"history","thread_id":"alice|bob","before_sequence_number":9,"limit":9}"#;
+    alice.say(history).await;
+    let page = alice.hear_of("history").await;
+    let bodies: Vec<_> = page["messages"].as_array().unwrap().iter().collect();
+    assert_eq!((bodies.len(), &bodies[0]["body"]), (1, &"kept".into()));
+    // Also under a running gateway, which closes its connections when it next asks.
+    assert!(on(&other, &["rotate-epoch"]).status.success());
+    alice
+        .say(&send("alice|bob", 3, "asked in another history"))
+        .await;
+    assert_eq!(alice.closed().await, 4000);
+    assert_ne!(join(&address).await.1, another);
+    running.kill().unwrap();
+    running.wait().unwrap();
+    let nowhere = tempfile::tempdir().unwrap();
+    assert!(!on(&nowhere, &["rotate-epoch"]).status.success());
+    assert!(!file(&nowhere).exists());
+}
+
 #[test]
 fn it_explains_what_is_missing() {
     let nobody = run(&[], None);

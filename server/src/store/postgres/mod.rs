@@ -26,6 +26,7 @@ use std::time::Duration;
 use deadpool_postgres::{Hook, HookError, Manager, ManagerConfig, Pool, RecyclingMethod, Runtime};
 use rejoinder_protocol::{Epoch, UnixMillis};
 use tokio::sync::{Mutex, mpsc};
+use tokio_postgres::error::SqlState;
 use tokio_postgres::{Error, Row};
 
 pub use check::check;
@@ -124,6 +125,27 @@ impl PostgresStore {
             connector,
         })
     }
+}
+
+/// Begins another history of a database: every client loads anew. Gateways that run are told.
+///
+/// # Errors
+///
+/// [`OpenError`]; nothing has changed then.
+pub async fn rotate_epoch(connector: &Connector) -> Result<Epoch, OpenError> {
+    let client = connector.greeted().await?;
+    let rotate = "WITH told AS (SELECT pg_notify('rejoinder', '')) UPDATE rejoinder.history \
+         SET epoch = replace(gen_random_uuid()::text, '-', '') FROM told";
+    match client.execute(rotate, &[]).await {
+        Ok(_) => {}
+        Err(error) if error.code() == Some(&SqlState::UNDEFINED_TABLE) => {
+            return Err(OpenError::NotMigrated);
+        }
+        Err(error) => return Err(error.into()),
+    }
+    Ok(read_epoch(
+        &client.query_one(statements::EPOCH, &[]).await?,
+    )?)
 }
 
 fn pool(connector: &Connector, size: usize) -> Result<Pool, OpenError> {

@@ -184,6 +184,21 @@ impl Sqlite {
             .map_err(|error| StoreError::Unavailable(error.to_string()))
     }
 
+    /// Copies everything that is committed into a new file, while others read and write.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Unavailable`], for example if the file is there already.
+    pub fn backup(&self, to: &Path) -> Result<(), StoreError> {
+        // A copy of the file alone would lack what is still in the write-ahead log.
+        let copied = self
+            .connection
+            .execute("VACUUM INTO ?1", [to.to_string_lossy()]);
+        copied
+            .map(drop)
+            .map_err(|error| StoreError::Unavailable(error.to_string()))
+    }
+
     /// Gives the database a new epoch, as after a restore; every cursor becomes void.
     ///
     /// # Errors

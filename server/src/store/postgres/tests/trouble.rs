@@ -8,7 +8,8 @@ use rejoinder_test_services::Postgres;
 
 use super::{Database, apply, asked_in};
 use crate::store::contract::{T, ack, code, send};
-use crate::store::{Read, Store, StoreError};
+use crate::store::postgres::rotate_epoch;
+use crate::store::{Heard, Read, Store, StoreError};
 
 fn inbox() -> Read {
     Read::Inbox {
@@ -146,15 +147,12 @@ async fn what_was_asked_in_another_history_is_not_executed() {
     let database = Database::migrated().await;
     let store = database.store().await;
     apply(&store, &[send(T, "a", 1, "one")]).await.unwrap();
-    let rotate = "UPDATE rejoinder.history SET epoch = 'other'";
-    database
-        .session()
-        .await
-        .batch_execute(rotate)
-        .await
-        .unwrap();
+    let mut heard = store.hear().unwrap();
+    assert_eq!(heard.recv().await, Some(Heard::Everything));
+    let other = rotate_epoch(&database.connector()).await.unwrap();
+    assert_eq!(heard.recv().await, Some(Heard::Everything));
     let refused = apply(&store, &[send(T, "a", 2, "two")]).await.unwrap();
-    assert!(refused.epoch.as_str().starts_with("other."));
+    assert_eq!(refused.epoch, other);
     assert_eq!(code(&refused.outcomes[0]), ErrorCode::Internal);
     let again = apply(&store, &[send(T, "a", 2, "two")]).await.unwrap();
     assert_eq!(again, refused);
