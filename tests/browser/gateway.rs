@@ -21,8 +21,11 @@ async fn two_people_talk() {
         connected(&gateway, &alice, &thread),
         connected(&gateway, &bob, &thread),
     );
-    a.until_connection("connected").await;
-    b.until_connection("connected").await;
+    // What the first window brings is not announced.
+    for page in [&a, &b] {
+        let live = |one: &serde_json::Value| one["meta"]["syncState"] == "live";
+        page.until_told("the thread is live", live).await;
+    }
 
     let hello = a.send(&thread, "hello");
     b.until_sent(&thread, &["hello"]).await;
