@@ -39,13 +39,15 @@ const LOOK: &str = "local all = redis.call('HGETALL', KEYS[1]) \
        else seen = math.max(seen, moment - ARGV[1]); ended[#ended + 1] = name end \
      end \
      if #ended > 0 then \
-       redis.call('HDEL', KEYS[1], unpack(ended)) \
        redis.call('HSET', KEYS[1], 'seen', seen) \
+       redis.call('HDEL', KEYS[1], unpack(ended)) \
      end \
      return {held, seen}";
 
-/// Remembers since when the server has leases, and returns for how long.
+/// Remembers since when the server has leases, and returns for how long. `ARGV`: when the newest news
+/// were told: after a silence, leases have ended for the lack of a server.
 const SETTLED: &str = "redis.call('SET', KEYS[1], now, 'NX') \
+     if now - ARGV[1] > 20000 then redis.call('SET', KEYS[1], now) end \
      return now - (tonumber(redis.call('GET', KEYS[1])) or now)";
 
 fn script<'a>(pipeline: &'a mut Pipeline, script: &str, key: &str) -> &'a mut Pipeline {
@@ -95,9 +97,11 @@ pub(super) fn read(answer: Value) -> Result<Lease, BusError> {
 pub(super) async fn settled_in_ms(
     bus: &Bus,
     connection: &mut MultiplexedConnection,
+    newest: &str,
 ) -> Result<u64, BusError> {
+    let told_at = newest.split('-').next().unwrap_or_default();
     let mut pipeline = redis::pipe();
-    script(&mut pipeline, SETTLED, &bus.key("since"));
+    script(&mut pipeline, SETTLED, &bus.key("since")).arg(told_at);
     let (since,): (u64,) = pipeline.query_async(connection).await?;
     Ok(SETTLED_MS.saturating_sub(since))
 }

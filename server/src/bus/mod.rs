@@ -10,13 +10,13 @@ mod speaking;
 #[cfg(test)]
 mod tests;
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use redis::AsyncConnectionConfig;
 use redis::aio::MultiplexedConnection;
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 use uuid::Uuid;
 
 use crate::core::{FromPeers, ToPeers};
@@ -30,6 +30,8 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(2);
 const BACKOFF_MIN: Duration = Duration::from_millis(100);
 /// … and after so long at most.
 const BACKOFF_MAX: Duration = Duration::from_secs(5);
+/// A connection that lasted so long was a good one: what fails after it is tried again soon.
+const STABLE: Duration = Duration::from_secs(10);
 /// What waits to be told; more is dropped, and looked for by the others.
 const WAITING_MAX: usize = 4096;
 /// What was heard and waits for the gateway; more waits in the stream.
@@ -92,10 +94,9 @@ impl Bus {
         const NAME: &str = "Redis";
         let looking = async {
             let mut connection = self.connection(Some(ANSWER_TIMEOUT)).await?;
-            let time = leases::settled_in_ms(self, &mut connection).await?;
             let mut listening = self.connection(None).await?;
-            listening::tail(self, &mut listening).await?;
-            Ok::<_, BusError>(time)
+            let cursor = listening::tail(self, &mut listening).await?;
+            leases::settled_in_ms(self, &mut connection, &cursor).await
         };
         match looking.await {
             Ok(_) => Finding::good(NAME, format!("it can be used, under `{}:`", self.prefix)),
@@ -112,7 +113,7 @@ impl Bus {
     pub fn start(self) -> (Speaker, mpsc::Receiver<FromPeers>) {
         let (orders, ordered) = mpsc::channel(WAITING_MAX);
         let (tell, heard) = mpsc::channel(HEARD_MAX);
-        let told = Arc::new(AtomicU64::new(0));
+        let told = Arc::new(Mutex::new(0));
         let speaker = Speaker {
             orders,
             told: Arc::clone(&told),
@@ -152,14 +153,16 @@ pub struct Speaker {
     orders: mpsc::Sender<Order>,
     /// Counts news from the moment they are handed over, so that others notice those that are lost
     /// on their way.
-    told: Arc<AtomicU64>,
+    told: Arc<Mutex<u64>>,
 }
 
 impl Speaker {
     /// Hands something over. What finds no place is dropped.
     pub fn speak(&self, order: ToPeers) {
-        let is_news = u64::from(matches!(order, ToPeers::Tell(_)));
-        let number = self.told.fetch_add(is_news, Ordering::Relaxed) + is_news;
+        // Held until it is in the queue: numbers are in the order of what they number.
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        *told += u64::from(matches!(order, ToPeers::Tell(_)));
+        let number = *told;
         if self.orders.try_send((number, order)).is_err() {
             tracing::debug!("other gateways are not told: too much waits");
         }
@@ -170,15 +173,16 @@ impl Speaker {
 async fn run(
     bus: Bus,
     mut orders: mpsc::Receiver<Order>,
-    told: Arc<AtomicU64>,
+    told: Arc<Mutex<u64>>,
     tell: mpsc::Sender<FromPeers>,
 ) {
     let mut backoff = BACKOFF_MIN;
     loop {
+        let began = Instant::now();
         match once(&bus, &mut orders, &told, &tell).await {
             Ended::Dropped => return,
-            Ended::Lost { error, was_up } => {
-                if was_up {
+            Ended::Lost(error) => {
+                if began.elapsed() > STABLE {
                     backoff = BACKOFF_MIN;
                 }
                 tracing::warn!(%error, "other gateways are not reached");
@@ -201,32 +205,26 @@ async fn run(
 enum Ended {
     /// The gateway is gone.
     Dropped,
-    Lost {
-        error: BusError,
-        was_up: bool,
-    },
+    Lost(BusError),
 }
 
 async fn once(
     bus: &Bus,
     orders: &mut mpsc::Receiver<Order>,
-    told: &AtomicU64,
+    told: &Mutex<u64>,
     tell: &mpsc::Sender<FromPeers>,
 ) -> Ended {
     let connecting = async {
         let mut speaking = bus.connection(Some(ANSWER_TIMEOUT)).await?;
         // A blocking read answers when there is something, and has a deadline of its own.
         let mut listening = bus.connection(None).await?;
-        let settled_in_ms = leases::settled_in_ms(bus, &mut speaking).await?;
         let cursor = listening::tail(bus, &mut listening).await?;
+        let settled_in_ms = leases::settled_in_ms(bus, &mut speaking, &cursor).await?;
         Ok::<_, BusError>((speaking, listening, settled_in_ms, cursor))
     };
     let (speaking, listening, settled_in_ms, cursor) = match connecting.await {
         Ok(connected) => connected,
-        Err(error) => {
-            let was_up = false;
-            return Ended::Lost { error, was_up };
-        }
+        Err(error) => return Ended::Lost(error),
     };
     if tell.send(FromPeers::Up { settled_in_ms }).await.is_err() {
         return Ended::Dropped;
@@ -238,9 +236,6 @@ async fn once(
     };
     match ended {
         Ok(()) => Ended::Dropped,
-        Err(error) => {
-            let was_up = true;
-            Ended::Lost { error, was_up }
-        }
+        Err(error) => Ended::Lost(error),
     }
 }

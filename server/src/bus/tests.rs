@@ -72,7 +72,7 @@ async fn what_was_lost_on_its_way_is_noticed_at_the_next_word() {
     let (_two, mut heard) = up(&redis, "two").await;
     one.speak(ToPeers::Tell(presence("first")));
     assert_eq!(next(&mut heard).await, FromPeers::News(presence("first")));
-    one.told.fetch_add(1, Ordering::Relaxed);
+    *one.told.lock().unwrap() += 1;
     // Its next beat says that there was something.
     assert_eq!(next(&mut heard).await, FromPeers::Missed);
     one.speak(ToPeers::Tell(presence("second")));
@@ -193,4 +193,33 @@ async fn a_user_with_the_documented_rights_suffices() {
     assert_eq!(lease(&speaker, &mut heard, "alice").await, Lease::Held);
     speaker.speak(ToPeers::Release("alice".parse().unwrap()));
     assert_ne!(lease(&speaker, &mut heard, "alice").await, Lease::Held);
+}
+
+#[tokio::test]
+async fn nothing_counts_as_missed_that_only_waits() {
+    let redis = Redis::start();
+    let (one, _one) = up(&redis, "one").await;
+    let (_two, mut heard) = up(&redis, "two").await;
+    let count = 1_500;
+    for number in 0..count {
+        let user_id: rejoinder_protocol::UserId = format!("u{number}").parse().unwrap();
+        one.speak(ToPeers::Hold(vec![user_id.clone()]));
+        one.speak(ToPeers::Tell(News::Presence { user_id }));
+    }
+    for number in 0..count {
+        let told = FromPeers::News(presence(&format!("u{number}")));
+        assert_eq!(next(&mut heard).await, told);
+    }
+}
+
+#[tokio::test]
+async fn what_a_dead_gateway_left_behind_is_forgotten_in_the_end() {
+    let redis = Redis::start();
+    let (one, mut heard) = up(&redis, "one").await;
+    let key = "test:presence:bob";
+    redis.run(&["HSET", key, "gateway dead", "1700000045000"]);
+    redis.run(&["PEXPIRE", key, "50000"]);
+    assert_ne!(lease(&one, &mut heard, "bob").await, Lease::Held);
+    let left: i64 = redis.run(&["PTTL", key]).parse().unwrap();
+    assert!(left > 0, "{left}");
 }

@@ -6,7 +6,7 @@ use rejoinder_protocol::Epoch;
 pub(crate) const CHANGES_MAX: usize = 256;
 /// See [`CHANGES_MAX`].
 pub(crate) const CHANGES_BYTES_MAX: usize = 256 * 1024;
-/// Typing and presence frames that may wait for one client; the oldest makes place.
+/// Typing frames that may wait for one client; the oldest makes place.
 pub(crate) const EPHEMERAL_MAX: usize = 32;
 /// Requests of one client that may be under way or whose reply waits to be written.
 pub(crate) const REQUESTS_MAX: usize = 64;
@@ -49,7 +49,7 @@ pub(crate) const LEASE_RENEW_MS: u64 = 15_000;
 #[cfg(feature = "shell")]
 pub(crate) const LEASE_MS: u64 = 45_000;
 /// Leases that are renewed or looked at together.
-pub(crate) const LEASES_MAX: usize = 1_000;
+pub(crate) const LEASES_MAX: usize = 250;
 /// "Is writing" counts for so long without renewal, in milliseconds.
 pub(crate) const TYPING_LEASE_MS: u64 = 6_000;
 /// A token still counts for so long after its expiry, in milliseconds: clocks differ.

@@ -23,7 +23,7 @@ pub enum Lane {
     Change,
     /// What keeps a subscription's order, and is sent once per event of its own.
     Control,
-    /// `typing` and `presence`: when full, the oldest makes place.
+    /// `typing`: when full, the oldest makes place.
     Ephemeral,
     /// An answer, whose place was reserved before its request was read.
     Reply,

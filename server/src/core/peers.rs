@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use rejoinder_protocol::{Epoch, ThreadId, UnixMillis, UserId};
+use rejoinder_protocol::{Epoch, Revision, ThreadId, UnixMillis, UserId};
 use serde::{Deserialize, Serialize};
 
 use super::Millis;
@@ -23,6 +23,15 @@ pub enum News {
         /// The change.
         publication: Publication,
     },
+    /// A change was committed that is too long to be told here.
+    Moved {
+        /// Where.
+        thread_id: ThreadId,
+        /// The newest change.
+        revision: Revision,
+        /// Whom it concerns.
+        user_ids: Vec<UserId>,
+    },
     /// A user came to a gateway or left one: the leases say where they are now.
     Presence {
         /// The user.
@@ -37,6 +46,21 @@ pub enum News {
         /// Whether they write.
         is_typing: bool,
     },
+}
+
+impl News {
+    /// Returns the same without what changed: whoever is concerned looks.
+    #[must_use]
+    pub fn shortened(self) -> Self {
+        match self {
+            Self::Changed { publication, .. } => Self::Moved {
+                revision: publication.head(),
+                thread_id: publication.thread_id,
+                user_ids: [publication.participants, publication.removed].concat(),
+            },
+            Self::Moved { .. } | Self::Presence { .. } | Self::Typing { .. } => self,
+        }
+    }
 }
 
 /// Whether any gateway holds a user's lease, by the clock that all of them share.

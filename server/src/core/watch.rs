@@ -47,11 +47,17 @@ struct Round {
     before: UnixMillis,
     /// News were missed: all its polls follow each other closely.
     is_urgent: bool,
+    /// More were missed in the middle of it: another one follows.
+    once_more: bool,
 }
 
 impl Round {
     /// Begins anew with the first user; nobody's changes are asked for from a later moment on.
     fn again(&mut self) {
+        if self.is_urgent && self.after.is_some() {
+            self.once_more = true; // Those who come last must have their turn.
+            return;
+        }
         if self.after.take().is_some() {
             self.began = self.before;
         }
@@ -263,7 +269,9 @@ impl Watch {
             .cloned()
             .collect();
         round.after = users.last().filter(|_| users.len() == POLL_CHUNK).cloned();
-        round.is_urgent &= round.after.is_some();
+        if round.after.is_none() {
+            round.is_urgent = std::mem::take(&mut round.once_more);
+        }
         // A transaction may have waited for a while before it was committed, and clocks differ.
         let since = round.before.get().saturating_sub(POLL_OVERLAP_MS);
         (users, UnixMillis::try_from(since).unwrap_or_default())

@@ -130,8 +130,24 @@ impl<S: Store> Driver<S> {
     /// Hands an input to the cores and does what they ask for.
     pub(super) fn feed(self: &Arc<Self>, input: Input) {
         let mut effects = Vec::new();
-        self.with_gateway(|gateway, now| gateway.handle(now, input, &mut effects));
+        self.with_gateway(|gateway, now| {
+            gateway.handle(now, input, &mut effects);
+            self.speak(&mut effects);
+        });
         self.execute(effects);
+    }
+
+    /// Hands over what other gateways are to be told, under the lock: a lease that is given back must
+    /// not overtake one that is taken after it. Never waits.
+    fn speak(&self, effects: &mut Vec<Effect>) {
+        if let Some(speaker) = &self.speaker {
+            let orders = effects.extract_if(.., |one| matches!(one, Effect::Peers(_)));
+            for order in orders {
+                if let Effect::Peers(order) = order {
+                    speaker.speak(order);
+                }
+            }
+        }
     }
 
     fn with_gateway<T>(&self, step: impl FnOnce(&mut Gateway, Now) -> T) -> T {
@@ -164,11 +180,8 @@ impl<S: Store> Driver<S> {
                         socket.notify_one();
                     }
                 }
-                Effect::Peers(order) => {
-                    if let Some(speaker) = &self.speaker {
-                        speaker.speak(order);
-                    }
-                }
+                // Handed over under the lock, if there are any.
+                Effect::Peers(_) => {}
                 Effect::Read { read, question } => {
                     let driver = Arc::clone(self);
                     tokio::spawn(async move {
@@ -247,9 +260,11 @@ impl<S: Store> Opened<S> {
 
     pub(super) fn take(&self) -> Option<Batch> {
         let mut effects = Vec::new();
-        let batch = self
-            .driver
-            .with_gateway(|gateway, now| gateway.take(now, self.session, &mut effects));
+        let batch = self.driver.with_gateway(|gateway, now| {
+            let batch = gateway.take(now, self.session, &mut effects);
+            self.driver.speak(&mut effects);
+            batch
+        });
         self.driver.execute(effects);
         batch
     }

@@ -58,6 +58,17 @@ impl Gateway {
             News::Changed { epoch, publication } => {
                 self.changed_elsewhere(now, &epoch, &publication)
             }
+            News::Moved {
+                thread_id,
+                revision,
+                user_ids,
+            } => {
+                let concerns =
+                    self.hub.is_watched(&thread_id) || !self.sessions_of_all(&user_ids).is_empty();
+                if let Some(watch) = self.watch.as_mut().filter(|_| concerns) {
+                    watch.hint(&thread_id, Some(revision));
+                }
+            }
             News::Presence { user_id } => {
                 if !self.hub.presence_audience(&user_id).is_empty()
                     && let Some(peers) = &mut self.peers
@@ -226,6 +237,7 @@ impl Gateway {
     pub(super) fn tell_presence(&mut self, now: Now, user_id: &UserId) {
         let audience = self.hub.presence_audience(user_id);
         let frame = ServerFrame::Presence(self.presence_of(user_id));
-        self.tell(now, audience, Lane::Ephemeral, &frame);
+        // Never dropped: it would stay wrong until somebody changes again.
+        self.tell(now, audience, Lane::Control, &frame);
     }
 }

@@ -79,3 +79,17 @@ fn changes_of_our_own_hide_none_of_others() {
     watch.hint(&other, Some(revision(2)));
     assert_eq!(watch.next_look(), Some(other));
 }
+
+#[test]
+fn however_often_news_are_missed_everybody_has_their_turn() {
+    let (mut watch, hub) = (Watch::default(), hub(2_500));
+    let mut first = Vec::new();
+    for round in 0..7 {
+        watch.heard(Others::Gateways, true);
+        let polled = poll(&mut watch, at(round * 800), &hub);
+        first.push(polled.unwrap().0);
+    }
+    let turn = ["u00000", "u01000", "u02000"];
+    let expected: Vec<_> = turn.iter().cycle().take(7).collect();
+    assert_eq!(first.iter().collect::<Vec<_>>(), expected);
+}

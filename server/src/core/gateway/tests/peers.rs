@@ -236,3 +236,31 @@ fn while_others_cannot_be_reached_the_store_is_polled_every_second() {
     world.pass(10);
     assert_eq!(bodies(&world.taken(ALICE)), ["other 3"]);
 }
+
+#[test]
+fn however_many_change_at_once_each_is_shown() {
+    let mut world = with_peers();
+    let users: Vec<UserId> = (0..50).map(|n| format!("u{n}").parse().unwrap()).collect();
+    let thread_id = || "alice|bob".parse().unwrap();
+    for user_id in users.clone() {
+        let thread_id = thread_id();
+        let news = world.elsewhere(Command::Admit { thread_id, user_id });
+        world.heard(FromPeers::News(news));
+    }
+    world.received.clear();
+    let held = users.into_iter().map(|user_id| (user_id, Lease::Held));
+    world.stuck.insert(ALICE);
+    world.heard(FromPeers::Leases(held.collect()));
+    world.unstick(ALICE);
+    assert_eq!(states(&world.taken(ALICE)), [PresenceState::Online; 50]);
+}
+
+#[test]
+fn a_change_too_long_to_be_told_is_looked_up() {
+    let mut world = with_peers();
+    let news = told_elsewhere(&mut world, 1);
+    let looks = world.looks;
+    world.heard(FromPeers::News(news.shortened()));
+    assert_eq!(world.looks, looks + 1);
+    assert_eq!(bodies(&world.taken(ALICE)), ["other 1"]);
+}
