@@ -1,5 +1,6 @@
 //! Reading the stream, each gateway by itself: a consumer group would hand each entry to one alone.
 
+use std::convert::Infallible;
 use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
@@ -8,7 +9,7 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout};
 
 use super::entry::{Entry, Heard, Order};
-use super::{ANSWER_TIMEOUT, Bus, BusError};
+use super::{ANSWER_TIMEOUT, Bus, BusError, Ended, hand_over};
 use crate::core::FromPeers;
 
 /// Entries of one read.
@@ -32,13 +33,13 @@ pub(super) async fn tail(
     Ok(id.unwrap_or_else(|| "0-0".to_owned()))
 }
 
-/// Passes on what others tell; returns when nobody listens any more.
+/// Passes on what others tell.
 pub(super) async fn listen(
     bus: &Bus,
     mut connection: MultiplexedConnection,
     mut cursor: String,
     tell: &mpsc::Sender<FromPeers>,
-) -> Result<(), BusError> {
+) -> Result<Infallible, Ended> {
     let stream = bus.stream();
     let mut heard = Heard::default();
     let mut echoed_at = Instant::now();
@@ -64,17 +65,15 @@ pub(super) async fn listen(
                 continue;
             }
             let order = heard.take(&entry);
-            if order == Order::Gap && tell.send(FromPeers::Missed).await.is_err() {
-                return Ok(());
+            if order == Order::Gap {
+                hand_over(tell, FromPeers::Missed).await?;
             }
-            if let Some(news) = entry.news.filter(|_| order != Order::Known)
-                && tell.send(FromPeers::News(news)).await.is_err()
-            {
-                return Ok(());
+            if let Some(news) = entry.news.filter(|_| order != Order::Known) {
+                hand_over(tell, FromPeers::News(news)).await?;
             }
         }
         if echoed_at.elapsed() > ECHO_TIMEOUT {
-            return Err(BusError::Stream("what is told does not come back"));
+            return Err(BusError::Stream("what is told does not come back").into());
         }
     }
 }

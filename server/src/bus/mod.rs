@@ -10,6 +10,7 @@ mod speaking;
 #[cfg(test)]
 mod tests;
 
+use std::convert::Infallible;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -92,13 +93,7 @@ impl Bus {
     /// Looks at everything that a gateway needs of the server.
     pub async fn check(&self) -> Finding {
         const NAME: &str = "Redis";
-        let looking = async {
-            let mut connection = self.connection(Some(ANSWER_TIMEOUT)).await?;
-            let mut listening = self.connection(None).await?;
-            let cursor = listening::tail(self, &mut listening).await?;
-            leases::settled_in_ms(self, &mut connection, &cursor).await
-        };
-        match looking.await {
+        match self.connect().await {
             Ok(_) => Finding::good(NAME, format!("it can be used, under `{}:`", self.prefix)),
             Err(error) => {
                 let remedy = "check REDIS_URL, that this machine may connect, that it is Redis 7 or \
@@ -130,6 +125,20 @@ impl Bus {
         self.key("news")
     }
 
+    async fn connect(&self) -> Result<Connected, BusError> {
+        let mut speaking = self.connection(Some(ANSWER_TIMEOUT)).await?;
+        // A blocking read answers when there is something, and has a deadline of its own.
+        let mut listening = self.connection(None).await?;
+        let cursor = listening::tail(self, &mut listening).await?;
+        let settled_in_ms = leases::settled_in_ms(self, &mut speaking, &cursor).await?;
+        Ok(Connected {
+            speaking,
+            listening,
+            cursor,
+            settled_in_ms,
+        })
+    }
+
     async fn connection(
         &self,
         answer_timeout: Option<Duration>,
@@ -142,6 +151,14 @@ impl Bus {
             .get_multiplexed_async_connection_with_config(&config)
             .await?)
     }
+}
+
+/// Both connections, where the stream ended, and when leases that are not there can be believed.
+struct Connected {
+    speaking: MultiplexedConnection,
+    listening: MultiplexedConnection,
+    cursor: String,
+    settled_in_ms: u64,
 }
 
 /// Something for other gateways, with how many news were told so far.
@@ -179,7 +196,8 @@ async fn run(
     let mut backoff = BACKOFF_MIN;
     loop {
         let began = Instant::now();
-        match once(&bus, &mut orders, &told, &tell).await {
+        let Err(ended) = once(&bus, &mut orders, &told, &tell).await;
+        match ended {
             Ended::Dropped => return,
             Ended::Lost(error) => {
                 if began.elapsed() > STABLE {
@@ -202,10 +220,22 @@ async fn run(
     }
 }
 
+/// Why nothing is told or heard any more.
 enum Ended {
     /// The gateway is gone.
     Dropped,
     Lost(BusError),
+}
+
+impl<E: Into<BusError>> From<E> for Ended {
+    fn from(error: E) -> Self {
+        Self::Lost(error.into())
+    }
+}
+
+/// Tells the gateway; it may be gone.
+async fn hand_over(tell: &mpsc::Sender<FromPeers>, heard: FromPeers) -> Result<(), Ended> {
+    tell.send(heard).await.map_err(|_| Ended::Dropped)
 }
 
 async fn once(
@@ -213,29 +243,17 @@ async fn once(
     orders: &mut mpsc::Receiver<Order>,
     told: &Mutex<u64>,
     tell: &mpsc::Sender<FromPeers>,
-) -> Ended {
-    let connecting = async {
-        let mut speaking = bus.connection(Some(ANSWER_TIMEOUT)).await?;
-        // A blocking read answers when there is something, and has a deadline of its own.
-        let mut listening = bus.connection(None).await?;
-        let cursor = listening::tail(bus, &mut listening).await?;
-        let settled_in_ms = leases::settled_in_ms(bus, &mut speaking, &cursor).await?;
-        Ok::<_, BusError>((speaking, listening, settled_in_ms, cursor))
-    };
-    let (speaking, listening, settled_in_ms, cursor) = match connecting.await {
-        Ok(connected) => connected,
-        Err(error) => return Ended::Lost(error),
-    };
-    if tell.send(FromPeers::Up { settled_in_ms }).await.is_err() {
-        return Ended::Dropped;
-    }
+) -> Result<Infallible, Ended> {
+    let Connected {
+        speaking,
+        listening,
+        cursor,
+        settled_in_ms,
+    } = bus.connect().await?;
+    hand_over(tell, FromPeers::Up { settled_in_ms }).await?;
     tracing::info!(node = %bus.node, "other gateways are reached");
-    let ended = tokio::select! {
+    tokio::select! {
         ended = speaking::speak(bus, speaking, orders, told, tell) => ended,
         ended = listening::listen(bus, listening, cursor, tell) => ended,
-    };
-    match ended {
-        Ok(()) => Ended::Dropped,
-        Err(error) => Ended::Lost(error),
     }
 }

@@ -143,6 +143,12 @@ impl Hub {
         users.map(|(user_id, _)| user_id)
     }
 
+    /// Returns whether a user has a session.
+    #[must_use]
+    pub fn is_connected(&self, user_id: &UserId) -> bool {
+        self.users.contains_key(user_id)
+    }
+
     /// Returns the sessions of a user.
     #[must_use]
     pub fn sessions_of(&self, user_id: &UserId) -> Vec<SessionKey> {

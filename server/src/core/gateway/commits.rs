@@ -5,7 +5,7 @@ use rejoinder_protocol::{
 };
 
 use super::Gateway;
-use crate::core::config::{DRAIN_SPREAD_MS, UNSURE_MAX};
+use crate::core::config::UNSURE_MAX;
 use crate::core::{BatchId, Effect, News, Now, Origin, SessionKey, Settled};
 use crate::store::{Answer, Applied, Command, NewMessage, Outcome, StoreError};
 
@@ -83,7 +83,7 @@ impl Gateway {
             watch.begin_anew();
         }
         for session in self.sessions.keys().copied().collect::<Vec<_>>() {
-            let retry_after_ms = 100 + self.ids.jitter_ms(DRAIN_SPREAD_MS);
+            let retry_after_ms = self.come_back_ms();
             if let Some((one, _)) = self.touch(session) {
                 one.outbound.clear();
                 one.close(now.monotonic, CloseCode::Draining, Some(retry_after_ms));

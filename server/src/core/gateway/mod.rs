@@ -293,11 +293,16 @@ impl Gateway {
     }
 
     fn drain_session(&mut self, now: Now, session: SessionKey) {
-        // All clients of a gateway lose it in the same second, and must not meet again in one.
-        let retry_after_ms = 100 + self.ids.jitter_ms(DRAIN_SPREAD_MS);
+        let retry_after_ms = self.come_back_ms();
         if let Some((one, _)) = self.touch(session) {
             one.drain(now.monotonic, retry_after_ms);
         }
+    }
+
+    /// When a client comes back: all of a gateway lose it in the same second, and must not meet again in
+    /// one.
+    fn come_back_ms(&mut self) -> u64 {
+        100 + self.ids.jitter_ms(DRAIN_SPREAD_MS)
     }
 
     fn tick(&mut self, now: Now, effects: &mut Vec<Effect>) {
@@ -305,7 +310,7 @@ impl Gateway {
         for user_id in self.presence.tick(now.monotonic) {
             self.went(now, &user_id);
         }
-        self.renew_leases(now, effects);
+        self.renew_leases(now);
         while let Some((at, session)) = self.deadlines.first().copied() {
             if at > now.monotonic {
                 break;

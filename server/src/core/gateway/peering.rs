@@ -2,7 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use rejoinder_protocol::{Epoch, Presence as PresenceFrame, PresenceState, ServerFrame, UserId};
+use rejoinder_protocol::{
+    Epoch, Presence as PresenceFrame, PresenceState, ServerFrame, ThreadId, UserId,
+};
 
 use super::Gateway;
 use crate::core::config::LEASES_MAX;
@@ -63,9 +65,9 @@ impl Gateway {
                 revision,
                 user_ids,
             } => {
-                let concerns =
-                    self.hub.is_watched(&thread_id) || !self.sessions_of_all(&user_ids).is_empty();
-                if let Some(watch) = self.watch.as_mut().filter(|_| concerns) {
+                if self.concerns(&thread_id, [&user_ids[..]])
+                    && let Some(watch) = &mut self.watch
+                {
                     watch.hint(&thread_id, Some(revision));
                 }
             }
@@ -86,19 +88,27 @@ impl Gateway {
         }
     }
 
+    /// Returns whether somebody here wants to hear of a thread.
+    fn concerns<'a>(
+        &self,
+        thread_id: &ThreadId,
+        users: impl IntoIterator<Item = &'a [UserId]>,
+    ) -> bool {
+        let mut users = users.into_iter().flatten();
+        self.hub.is_watched(thread_id) || users.any(|one| self.hub.is_connected(one))
+    }
+
     /// A change that another gateway has committed is told on as it came if it follows what was told
     /// here. In every other case only the store is believed.
     fn changed_elsewhere(&mut self, now: Now, epoch: &Epoch, publication: &Publication) {
         let thread_id = &publication.thread_id;
-        let concerns = self.hub.is_watched(thread_id)
-            || !self.sessions_of_all(&publication.participants).is_empty()
-            || !self.sessions_of_all(&publication.removed).is_empty();
+        let users = [&publication.participants[..], &publication.removed];
+        if !self.concerns(thread_id, users) {
+            return;
+        }
         let (Some(watch), Some(first)) = (&mut self.watch, publication.changes.first()) else {
             return;
         };
-        if !concerns {
-            return;
-        }
         #[cfg(feature = "mutants")]
         let epoch = match rejoinder_mutants::planted!(NewsOfAnotherHistory) {
             true => &self.config.epoch,
@@ -128,7 +138,7 @@ impl Gateway {
     }
 
     /// Renews our users' leases and looks at those of others again, when it is time for it.
-    pub(super) fn renew_leases(&mut self, now: Now, effects: &mut Vec<Effect>) {
+    pub(super) fn renew_leases(&mut self, now: Now) {
         if !self
             .peers
             .as_mut()
@@ -143,7 +153,7 @@ impl Gateway {
             false => here,
         };
         for user_ids in here.chunks(LEASES_MAX) {
-            effects.push(Effect::Peers(ToPeers::Hold(user_ids.to_vec())));
+            self.to_peers.push(ToPeers::Hold(user_ids.to_vec()));
         }
         let elsewhere = self.users_elsewhere();
         if let Some(peers) = &mut self.peers {
