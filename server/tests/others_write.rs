@@ -63,33 +63,10 @@ impl World {
 /// The net that is polled every 15 s would find everything, too; what comes sooner was heard.
 const SOONER_THAN_A_POLL: Duration = Duration::from_secs(8);
 
-/// Returns the next messages that a client is told of, live or in pages.
+/// Returns the next messages that a client is told of.
 async fn told(person: &mut Client, count: usize) -> Vec<(u64, String)> {
-    let told = tokio::time::timeout(SOONER_THAN_A_POLL, next(person, count));
+    let told = tokio::time::timeout(SOONER_THAN_A_POLL, person.messages(count));
     told.await.expect("it was heard, not polled")
-}
-
-async fn next(person: &mut Client, count: usize) -> Vec<(u64, String)> {
-    let mut told = Vec::new();
-    while told.len() < count {
-        let frame = person.hear().await;
-        let objects = match frame["type"].as_str().unwrap() {
-            "change" => vec![frame["object"].clone()],
-            "page" => frame["changes"].as_array().unwrap().clone(),
-            _ => continue,
-        };
-        for one in objects.iter().filter(|one| one["kind"] == "message") {
-            let place = one["sequence_number"].as_u64().unwrap();
-            let is_deleted = one["deleted"] == true;
-            let body = if is_deleted {
-                "deleted"
-            } else {
-                one["body"].as_str().unwrap()
-            };
-            told.push((place, body.to_owned()));
-        }
-    }
-    told
 }
 
 fn said(all: &[(u64, &str)]) -> Vec<(u64, String)> {

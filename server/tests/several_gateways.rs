@@ -70,24 +70,9 @@ async fn is(person: &mut Client, user: &str, state: &str) -> Value {
 }
 
 async fn bodies(person: &mut Client, count: usize) -> Vec<String> {
-    let reading = async {
-        let mut bodies = Vec::new();
-        while bodies.len() < count {
-            let frame = person.hear().await;
-            let objects = match frame["type"].as_str().unwrap() {
-                "change" => vec![frame["object"].clone()],
-                "page" => frame["changes"].as_array().unwrap().clone(),
-                _ => continue,
-            };
-            for one in objects.iter().filter(|one| one["kind"] == "message") {
-                bodies.push(one["body"].as_str().unwrap().to_owned());
-            }
-        }
-        bodies
-    };
-    timeout(SOONER_THAN_A_POLL, reading)
-        .await
-        .expect("it was told, not polled")
+    let told = timeout(SOONER_THAN_A_POLL, person.messages(count)).await;
+    let told = told.expect("it was told, not polled");
+    told.into_iter().map(|(_, body)| body).collect()
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -250,6 +250,30 @@ impl Client {
         }
     }
 
+    /// Returns the next messages that it is told of, live or in pages: the place of each, and its text.
+    pub async fn messages(&mut self, count: usize) -> Vec<(u64, String)> {
+        let mut told = Vec::new();
+        while told.len() < count {
+            let frame = self.hear().await;
+            let objects = match frame["type"].as_str().unwrap() {
+                "change" => vec![frame["object"].clone()],
+                "page" => frame["changes"].as_array().unwrap().clone(),
+                _ => continue,
+            };
+            for one in objects.iter().filter(|one| one["kind"] == "message") {
+                let place = one["sequence_number"].as_u64().unwrap();
+                let is_deleted = one["deleted"] == true;
+                let body = if is_deleted {
+                    "deleted"
+                } else {
+                    one["body"].as_str().unwrap()
+                };
+                told.push((place, body.to_owned()));
+            }
+        }
+        told
+    }
+
     /// Returns the code of the close, which a `goodbye` with the same code came before.
     pub async fn closed(&mut self) -> u16 {
         let mut last = None;

@@ -9,7 +9,7 @@ mod others;
 mod peers;
 mod world;
 
-use rejoinder_protocol::{CloseCode, Object, PresenceState, ServerFrame, UnixMillis};
+use rejoinder_protocol::{CloseCode, PresenceState, ServerFrame, UnixMillis};
 
 use super::*;
 use crate::core::{Identity, NextBatch, ReadDone, Refusal, RequestId};

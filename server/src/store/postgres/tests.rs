@@ -13,10 +13,10 @@ mod trouble;
 
 use std::sync::Arc;
 
-use rejoinder_protocol::{Epoch, UnixMillis};
+use rejoinder_protocol::{Epoch, InboxPage, UnixMillis};
 
 use super::PostgresStore;
-use crate::store::{Applied, Command, Locked, Store, StoreError};
+use crate::store::{Applied, Command, Content, Locked, Read, Store, StoreError};
 
 pub(crate) use database::Database;
 
@@ -29,8 +29,37 @@ async fn asked_in(
     epoch: &Epoch,
     commands: &[Command],
 ) -> Result<Applied, StoreError> {
+    tried(store, epoch, commands, Locked::Skip).await
+}
+
+async fn tried(
+    store: &PostgresStore,
+    epoch: &Epoch,
+    commands: &[Command],
+    locked: Locked,
+) -> Result<Applied, StoreError> {
     let (epoch, now) = (epoch.clone(), UnixMillis::default());
-    store
-        .apply(epoch, now, Arc::from(commands), Locked::Skip)
-        .await
+    store.apply(epoch, now, Arc::from(commands), locked).await
+}
+
+/// The list of one person's threads.
+async fn inbox(store: &PostgresStore, user_id: &str) -> InboxPage {
+    let read = Read::Inbox {
+        user_id: user_id.parse().unwrap(),
+        limit: 10,
+        before: None,
+    };
+    let Content::Inbox(page) = store.read(read).await.unwrap().content else {
+        panic!("not an inbox");
+    };
+    page
+}
+
+/// A trigger of the application's.
+async fn rule(database: &Database, when: &str, what: &str) {
+    let sql = format!(
+        "CREATE FUNCTION rule() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN {what} END $$; \
+         CREATE TRIGGER rule {when} ON messages FOR EACH ROW EXECUTE FUNCTION rule()"
+    );
+    database.session().await.batch_execute(&sql).await.unwrap();
 }

@@ -1,21 +1,11 @@
 //! Others write into the store, too.
 
-use uuid::Uuid;
-
 use super::*;
-use crate::store::NewMessage;
+use world::{bodies, message};
 
 /// Somebody else writes a message.
 fn written(world: &mut World, thread_id: &str, sender: &str, number: u128) {
-    let command = Command::Send(NewMessage {
-        thread_id: thread_id.parse().unwrap(),
-        sender_id: sender.parse().unwrap(),
-        client_msg_id: rejoinder_protocol::ClientMsgId::new(Uuid::from_u128(number)),
-        server_msg_id: format!("other-{number}").parse().unwrap(),
-        body: format!("other {number}"),
-        attachments: Vec::new(),
-        create_dev_pair: true,
-    });
+    let command = message(thread_id, sender, number);
     world.others(&[command]);
 }
 
@@ -24,20 +14,6 @@ fn hint(world: &mut World, thread_id: &str) {
         thread_id: thread_id.parse().unwrap(),
         revision: None,
     });
-}
-
-/// The messages that a client was told.
-fn bodies(frames: &[ServerFrame]) -> Vec<&str> {
-    let objects = frames.iter().flat_map(|frame| match frame {
-        ServerFrame::Page(page) => page.changes.iter().collect(),
-        ServerFrame::Change(change) => vec![&change.object],
-        _ => Vec::new(),
-    });
-    let messages = objects.filter_map(|object| match object {
-        Object::Message(message) => Some(message.body.as_str()),
-        Object::Participant(_) | Object::Unknown => None,
-    });
-    messages.collect()
 }
 
 fn hearing() -> World {

@@ -2,7 +2,8 @@
 
 use super::*;
 use crate::core::{FromPeers, Lease, News, ToPeers};
-use crate::store::{NewMessage, Publication};
+use crate::store::Publication;
+use world::{bodies, message};
 
 /// Bob is on another gateway; the others can be reached.
 fn with_peers() -> World {
@@ -19,15 +20,7 @@ fn with_peers() -> World {
 
 /// Bob says something over there: it is stored, and told.
 fn told_elsewhere(world: &mut World, number: u128) -> News {
-    let command = Command::Send(NewMessage {
-        thread_id: "alice|bob".parse().unwrap(),
-        sender_id: "bob".parse().unwrap(),
-        client_msg_id: rejoinder_protocol::ClientMsgId::new(uuid::Uuid::from_u128(number)),
-        server_msg_id: format!("other-{number}").parse().unwrap(),
-        body: format!("other {number}"),
-        attachments: Vec::new(),
-        create_dev_pair: true,
-    });
+    let command = message("alice|bob", "bob", number);
     world.elsewhere(command)
 }
 
@@ -41,19 +34,6 @@ fn states(frames: &[ServerFrame]) -> Vec<PresenceState> {
         _ => None,
     });
     shown.collect()
-}
-
-fn bodies(frames: &[ServerFrame]) -> Vec<String> {
-    let objects = frames.iter().flat_map(|frame| match frame {
-        ServerFrame::Page(page) => page.changes.iter().collect(),
-        ServerFrame::Change(change) => vec![&change.object],
-        _ => Vec::new(),
-    });
-    let messages = objects.filter_map(|object| match object {
-        Object::Message(message) => Some(message.body.clone()),
-        Object::Participant(_) | Object::Unknown => None,
-    });
-    messages.collect()
 }
 
 #[test]

@@ -3,13 +3,41 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use rejoinder_protocol::{
-    CloseCode, Epoch, Object, Revision, ServerFrame, UnixMillis, decode_client_frame,
+    ClientMsgId, CloseCode, Epoch, Object, Revision, ServerFrame, UnixMillis, decode_client_frame,
     decode_server_frame,
 };
+use uuid::Uuid;
 
 use crate::core::gateway::*;
 use crate::core::{FromPeers, Identity, News, NextBatch, ReadDone, Refusal, dev_user};
-use crate::store::{Answer, Applied, Command, Read, Sqlite, StoreError};
+use crate::store::{Answer, Applied, Command, NewMessage, Read, Sqlite, StoreError};
+
+/// A message of somebody else's.
+pub(super) fn message(thread_id: &str, sender: &str, number: u128) -> Command {
+    Command::Send(NewMessage {
+        thread_id: thread_id.parse().unwrap(),
+        sender_id: sender.parse().unwrap(),
+        client_msg_id: ClientMsgId::new(Uuid::from_u128(number)),
+        server_msg_id: format!("other-{number}").parse().unwrap(),
+        body: format!("other {number}"),
+        attachments: Vec::new(),
+        create_dev_pair: true,
+    })
+}
+
+/// The messages that a client was told.
+pub(super) fn bodies(frames: &[ServerFrame]) -> Vec<&str> {
+    let objects = frames.iter().flat_map(|frame| match frame {
+        ServerFrame::Page(page) => page.changes.iter().collect(),
+        ServerFrame::Change(change) => vec![&change.object],
+        _ => Vec::new(),
+    });
+    let messages = objects.filter_map(|object| match object {
+        Object::Message(message) => Some(message.body.as_str()),
+        Object::Participant(_) | Object::Unknown => None,
+    });
+    messages.collect()
+}
 
 /// One gateway, its store, and what each client has received.
 pub(super) struct World {

@@ -3,7 +3,7 @@
 use rejoinder_protocol::{ErrorCode, Message, SequenceNumber};
 
 use super::foreign::{apply, changes, said};
-use super::{Database, apply as batch};
+use super::{Database, apply as batch, inbox};
 use crate::store::contract::{T, ack, code, send};
 use crate::store::postgres::{OpenError, PostgresStore};
 use crate::store::{Content, Read, Reader, Store};
@@ -35,14 +35,7 @@ async fn a_moment_that_never_comes_keeps_nobody_from_reading() {
     assert_eq!(changes(&store, 3).await, said(&shown));
     let edit = "UPDATE messages SET edited_at = 'infinity' WHERE body = 'two'";
     session.batch_execute(edit).await.unwrap();
-    let inbox = Read::Inbox {
-        user_id: "a".parse().unwrap(),
-        limit: 10,
-        before: None,
-    };
-    let Content::Inbox(inbox) = store.read(inbox).await.unwrap().content else {
-        panic!("not an inbox");
-    };
+    let inbox = inbox(&store, "a").await;
     assert_eq!(inbox.threads[0].revision.get(), 7);
     // Also where such rows were there before.
     let all = "SET session_replication_role = replica; UPDATE messages SET revision = NULL; \

@@ -2,7 +2,7 @@
 
 use rejoinder_protocol::{Cursor, ErrorCode, Object, Revision, Since};
 
-use super::Database;
+use super::{Database, inbox};
 use crate::store::contract::{T, ack, code, send};
 use crate::store::postgres::{ParticipantsTable, PostgresStore};
 use crate::store::{Command, Content, Read, Store};
@@ -209,14 +209,7 @@ async fn odd_rows_keep_nobody_from_reading() {
         changes(&store, 3).await,
         said(&[(5, "2 two"), (6, "3 three")])
     );
-    let inbox = Read::Inbox {
-        user_id: "a".parse().unwrap(),
-        limit: 10,
-        before: None,
-    };
-    let Content::Inbox(inbox) = store.read(inbox).await.unwrap().content else {
-        panic!("not an inbox");
-    };
+    let inbox = inbox(&store, "a").await;
     assert_eq!(inbox.threads.len(), 1);
 }
 

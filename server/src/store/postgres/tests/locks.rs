@@ -1,33 +1,24 @@
 //! Others hold locks, and write in another order.
 
-use std::sync::Arc;
 use std::time::Duration;
-
-use rejoinder_protocol::UnixMillis;
 
 use super::Database;
 use crate::store::contract::{T, ack, send};
+use crate::store::postgres::PostgresStore;
 use crate::store::{Applied, Command, Locked, Store, StoreError};
 
 const OTHER: &str = "a|c";
 
-async fn apply(store: &impl Store, commands: &[Command], locked: Locked) -> Applied {
+async fn apply(store: &PostgresStore, commands: &[Command], locked: Locked) -> Applied {
     tried(store, commands, locked).await.unwrap()
 }
 
 async fn tried(
-    store: &impl Store,
+    store: &PostgresStore,
     commands: &[Command],
     locked: Locked,
 ) -> Result<Applied, StoreError> {
-    store
-        .apply(
-            store.epoch().clone(),
-            UnixMillis::default(),
-            Arc::from(commands),
-            locked,
-        )
-        .await
+    super::tried(store, store.epoch(), commands, locked).await
 }
 
 #[tokio::test]

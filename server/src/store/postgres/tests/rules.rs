@@ -2,8 +2,8 @@
 
 use rejoinder_protocol::{ErrorCode, Object, ServerMsgId};
 
-use super::Database;
 use super::foreign::{apply, changes, said};
+use super::{Database, rule};
 use crate::finding::Finding;
 use crate::store::contract::{T, ack, code, send};
 use crate::store::postgres::{PostgresStore, check};
@@ -28,15 +28,6 @@ fn delete(number: u128) -> Command {
         user_id: "a".parse().unwrap(),
         server_msg_id: id(number),
     }
-}
-
-/// A trigger of the application's.
-async fn rule(database: &Database, when: &str, what: &str) {
-    let sql = format!(
-        "CREATE FUNCTION rule() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN {what} END $$; \
-         CREATE TRIGGER rule {when} ON messages FOR EACH ROW EXECUTE FUNCTION rule()"
-    );
-    database.session().await.batch_execute(&sql).await.unwrap();
 }
 
 async fn sound(database: &Database) -> PostgresStore {

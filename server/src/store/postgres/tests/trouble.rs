@@ -6,7 +6,7 @@ use std::time::Duration;
 use rejoinder_protocol::ErrorCode;
 use rejoinder_test_services::Postgres;
 
-use super::{Database, apply, asked_in};
+use super::{Database, apply, asked_in, rule};
 use crate::store::contract::{T, ack, code, send};
 use crate::store::postgres::rotate_epoch;
 use crate::store::{Heard, Read, Store, StoreError};
@@ -23,11 +23,10 @@ fn inbox() -> Read {
 async fn a_rule_of_the_application_refuses_one_message_for_good_and_harms_no_other() {
     let database = Database::migrated().await;
     let rules = "ALTER TABLE messages ADD CHECK (body <> 'rude'); \
-         CREATE UNIQUE INDEX no_echo ON messages (sender_id, body) WHERE body = 'echo'; \
-         CREATE FUNCTION ward() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN \
-         IF NEW.body = 'blocked' THEN RAISE EXCEPTION 'blocked'; END IF; RETURN NEW; END $$; \
-         CREATE TRIGGER ward BEFORE INSERT ON messages FOR EACH ROW EXECUTE FUNCTION ward()";
+         CREATE UNIQUE INDEX no_echo ON messages (sender_id, body) WHERE body = 'echo'";
     database.session().await.batch_execute(rules).await.unwrap();
+    let blocks = "IF NEW.body = 'blocked' THEN RAISE EXCEPTION 'blocked'; END IF; RETURN NEW;";
+    rule(&database, "BEFORE INSERT", blocks).await;
     let store = database.store().await;
     let batch = [
         send(T, "a", 1, "one"),
@@ -165,12 +164,10 @@ async fn what_was_asked_in_another_history_is_not_executed() {
 #[tokio::test]
 async fn a_history_that_ends_between_two_commands_of_a_batch_ends_the_batch() {
     let database = Database::migrated().await;
-    let rules = "CREATE FUNCTION rule() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN \
-         IF NEW.body = 'blocked' THEN RAISE EXCEPTION 'blocked'; END IF; \
+    let ends = "IF NEW.body = 'blocked' THEN RAISE EXCEPTION 'blocked'; END IF; \
          IF NEW.body = 'the end' THEN UPDATE rejoinder.history SET epoch = 'other'; END IF; \
-         RETURN NEW; END $$; \
-         CREATE TRIGGER rule BEFORE INSERT ON messages FOR EACH ROW EXECUTE FUNCTION rule()";
-    database.session().await.batch_execute(rules).await.unwrap();
+         RETURN NEW;";
+    rule(&database, "BEFORE INSERT", ends).await;
     let store = database.store().await;
     let batch = [
         send(T, "a", 1, "blocked"),
