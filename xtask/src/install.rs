@@ -6,24 +6,27 @@ use crate::{
 };
 use std::path::Path;
 
-const TARGET: &str = "wasm32-unknown-unknown";
-
 /// The compiler's part for WebAssembly.
 pub(crate) fn wasm_target() -> Result<(), String> {
+    rust_target("wasm32-unknown-unknown")
+}
+
+/// The compiler's part for a target.
+pub(crate) fn rust_target(target: &str) -> Result<(), String> {
     let sysroot = run(&mut command("rustc", &["--print", "sysroot"]))?;
     if Path::new(sysroot.trim())
         .join("lib/rustlib")
-        .join(TARGET)
+        .join(target)
         .is_dir()
     {
         return Ok(());
     }
     if on_path("rustup").is_none() {
         return Err(format!(
-            "This Rust cannot compile for {TARGET}: install that target."
+            "This Rust cannot compile for {target}: install that target."
         ));
     }
-    run(&mut command("rustup", &["target", "add", TARGET])).map(drop)
+    run(&mut command("rustup", &["target", "add", target])).map(drop)
 }
 
 /// Node, which builds and tests the npm package.
@@ -83,6 +86,35 @@ pub(crate) fn redis() -> Result<(), String> {
          run."
             .into(),
     )
+}
+
+/// nginx' program: a test starts a server of its own.
+pub(crate) fn nginx() -> Result<(), String> {
+    let has_nginx = || on_path("nginx").is_some() || Path::new("/usr/sbin/nginx").exists();
+    if has_nginx() || debian("nginx", &["nginx"])? {
+        return Ok(());
+    }
+    Err(
+        "nginx is missing: install it (Debian: apt-get install nginx); no server needs to \
+         run."
+            .into(),
+    )
+}
+
+/// What checks units of systemd; systemd itself need not run.
+pub(crate) fn systemd_analyze() -> Result<(), String> {
+    if on_path("systemd-analyze").is_some() || debian("systemd", &["systemd"])? {
+        return Ok(());
+    }
+    Err("systemd-analyze is missing: install it (Debian: apt-get install systemd).".into())
+}
+
+/// A C compiler for programs that need no C library of the system.
+pub(crate) fn musl() -> Result<(), String> {
+    if on_path("musl-gcc").is_some() || debian("musl-gcc", &["musl-tools"])? {
+        return Ok(());
+    }
+    Err("musl-gcc is missing: install it (Debian: apt-get install musl-tools).".into())
 }
 
 /// Installs packages where we may; returns whether that was so.

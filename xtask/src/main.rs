@@ -7,6 +7,7 @@
 mod browser_tests;
 mod demo;
 mod demo_nextjs;
+mod dist;
 mod e2e;
 mod fresh;
 mod install;
@@ -48,6 +49,11 @@ const COMMANDS: &[(&str, &str, Command)] = &[
         "build",
         "build the WebAssembly core (pkg/) and the npm package (js/dist/)",
         Plain(npm::build_all),
+    ),
+    (
+        "dist",
+        "make dist/ for those without Rust: gateway, npm packages, checksums; --help lists its options",
+        WithOptions(dist::run_command),
     ),
     (
         "sim",

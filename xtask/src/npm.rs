@@ -49,7 +49,11 @@ pub(crate) fn build() -> Result<String, String> {
 
 /// Formatting, lints and types.
 pub(crate) fn check() -> Result<String, String> {
-    run(&mut npm(&["run", "check"]))
+    let of_client = run(&mut npm(&["run", "check"]))?;
+    let biome = paths::js().join("node_modules/.bin/biome");
+    let of_gateway = run(command(biome, &["check", "--error-on-warnings", "."])
+        .current_dir(paths::root().join("npm/gateway")))?;
+    Ok(of_client + &of_gateway)
 }
 
 /// Builds the example app; it uses the built package.
@@ -74,6 +78,27 @@ pub(crate) fn test() -> Result<String, String> {
 /// Packs the package and uses it as its users do.
 pub(crate) fn test_packaging() -> Result<String, String> {
     run(&mut npm(&["run", "test:packaging"]))
+}
+
+/// Packs the built client into `folder`.
+pub(crate) fn pack_client(folder: &Path) -> Result<String, String> {
+    let mut pack = npm(&["pack", "--pack-destination"]);
+    run(pack.arg(folder))
+}
+
+/// Packs a program, compiled for `target`, into `folder`: as the command for everybody, and as the
+/// package of its platform.
+pub(crate) fn pack_gateway(program: &Path, target: &str, folder: &Path) -> Result<String, String> {
+    let mut pack = command("node", &["npm/gateway/pack.mjs"]);
+    run(pack.arg(program).arg(target).arg(folder))
+}
+
+/// Packs a program, compiled for `target`, and starts it by `npx` in an empty folder.
+pub(crate) fn test_gateway(program: &Path, target: &str) -> Result<String, String> {
+    let file = "npm/gateway/tests/npx.test.mjs";
+    let mut tests = command("node", &["--test", "--test-reporter=tap", file]);
+    tests.env("GATEWAY_PROGRAM", program);
+    run(tests.env("GATEWAY_TARGET", target))
 }
 
 /// The command `build`.

@@ -1,6 +1,6 @@
 //! The command `test`: everything, cheap checks first.
 
-use crate::{browser_tests, e2e, install, npm, rust, sim, steps::Steps, tidy, wasm};
+use crate::{browser_tests, dist, e2e, install, npm, rust, sim, steps::Steps, tidy, wasm};
 
 /// Runs every step, also after one has failed, so that one run shows all there is to mend.
 pub(crate) fn run(options: &[String]) -> Result<(), String> {
@@ -16,6 +16,8 @@ pub(crate) fn run(options: &[String]) -> Result<(), String> {
     steps.check("a browser and its driver", install::browser);
     steps.check("PostgreSQL", install::postgres);
     steps.check("Redis", install::redis);
+    steps.check("nginx", install::nginx);
+    steps.check("systemd-analyze", install::systemd_analyze);
     steps.check("npm dependencies", npm::dependencies);
     steps.check("npm dependencies, Next.js", npm::nextjs_dependencies);
     steps.check("formatting", rust::format);
@@ -35,11 +37,13 @@ pub(crate) fn run(options: &[String]) -> Result<(), String> {
     steps.check("the examples: biome and tsc", npm::check_examples);
     steps.tests("vitest", npm::test);
     steps.tests("the packed package in fresh apps", npm::test_packaging);
+    steps.tests("the gateway by npx", dist::test_debug);
     steps.tests("two people in real browsers, end to end", e2e::run);
     let nextjs = "the Next.js example, old and new side by side";
     steps.tests(nextjs, e2e::run_nextjs);
     if is_full {
         steps.check("the simulation: 100,000 schedules", sim::many_seeds);
+        steps.tests("what is handed out (minutes)", dist::test);
     }
     steps.finish()
 }
