@@ -9,8 +9,10 @@
 )]
 
 mod leash;
+mod nginx;
 mod postgres;
 mod redis;
 
+pub use nginx::Nginx;
 pub use postgres::Postgres;
 pub use redis::Redis;
