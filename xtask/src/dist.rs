@@ -127,6 +127,13 @@ fn sums(folder: &Path) -> Result<Vec<String>, String> {
     Ok(names)
 }
 
+/// Compares the files in a folder with their checksums.
+fn compare(folder: &Path) -> Result<String, String> {
+    let (program, arguments) = sha256();
+    let mut check = command(program, arguments);
+    run(check.args(["--check", SUMS]).current_dir(folder))
+}
+
 /// Starts an unoptimised gateway as a package's user does: the way is the same, and built already.
 pub(crate) fn test_debug() -> Result<String, String> {
     rust::build_gateway()?;
@@ -138,8 +145,25 @@ pub(crate) fn test() -> Result<String, String> {
     let target = default_target()?;
     make(&target)?;
     let folder = paths::root().join("dist");
-    let (program, arguments) = sha256();
-    let mut check = command(program, arguments);
-    run(check.args(["--check", SUMS]).current_dir(&folder))?;
+    compare(&folder)?;
     npm::test_gateway(&folder.join(program_name(&target)), &target)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scratch::Scratch;
+
+    #[test]
+    fn checksums_are_of_every_file_and_notice_a_change() {
+        let scratch = Scratch::new("sums").unwrap();
+        let folder = scratch.path();
+        for name in ["two", "one"] {
+            fs::write(folder.join(name), name).unwrap();
+        }
+        assert_eq!(sums(folder).unwrap(), ["one", "two", SUMS]);
+        assert_eq!(compare(folder).unwrap(), "one: OK\ntwo: OK\n");
+        fs::write(folder.join("two"), "changed").unwrap();
+        assert!(compare(folder).unwrap_err().contains("two: FAILED"));
+    }
 }
