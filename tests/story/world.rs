@@ -366,7 +366,7 @@ impl World {
                     self.flush(session, &mut effects);
                     continue;
                 }
-                Effect::Peers(_) => continue,
+                Effect::Measure(_) | Effect::Peers(_) => continue,
                 effect @ Effect::Read { .. } if self.hold_reads => {
                     self.held.push_back(effect);
                     continue;

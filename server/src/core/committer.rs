@@ -6,7 +6,7 @@ use std::sync::Arc;
 use rejoinder_protocol::{Epoch, ThreadId};
 
 use super::config::{COMMANDS_MAX, SKIPS_MAX, WAITING_COMMANDS_MAX};
-use super::{Full, SessionKey};
+use super::{Full, Millis, SessionKey};
 use crate::store::{Applied, Command, Locked, Outcome, StoreError};
 
 /// Identifies a batch from effect to answer.
@@ -20,8 +20,8 @@ pub struct RequestId(pub u64);
 /// Who waits for a command's answer.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Origin {
-    /// A request of a session, which holds a place for the reply.
-    Frame(SessionKey),
+    /// A request of a session, which holds a place for the reply, and when it was taken.
+    Frame(SessionKey, Millis),
     /// A request from outside the sockets.
     Request(RequestId),
     /// A subscription to a `--dev` thread that did not exist yet.
@@ -87,8 +87,7 @@ impl Committer {
     ///
     /// [`Full`] if too many wait already; the command is not taken.
     pub fn push(&mut self, origin: Origin, command: Command) -> Result<(), Full> {
-        let patient = self.patient.values().map(VecDeque::len).sum::<usize>();
-        if self.waiting.len() + patient >= WAITING_COMMANDS_MAX {
+        if self.waiting() >= WAITING_COMMANDS_MAX {
             return Err(Full);
         }
         match self.patient.get_mut(command.thread_id()) {
@@ -96,6 +95,12 @@ impl Committer {
             None => self.waiting.push_back((origin, command)),
         }
         Ok(())
+    }
+
+    /// Returns how many commands wait for a transaction.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        self.waiting.len() + self.patient.values().map(VecDeque::len).sum::<usize>()
     }
 
     /// Returns the next batch, if there is one that may run beside those under way.

@@ -2,7 +2,7 @@
 
 use rejoinder_protocol::Token;
 
-use super::{NextBatch, ReadId, RequestId, SessionKey, ToPeers};
+use super::{Measure, NextBatch, ReadId, RequestId, SessionKey, ToPeers};
 use crate::store::{Answer, Read};
 
 /// Everything a gateway asks for.
@@ -24,6 +24,8 @@ pub enum Effect {
         /// The session.
         session: SessionKey,
     },
+    /// Count something, or leave it. Not answered.
+    Measure(Measure),
     /// Tell other gateways something, or ask them. Without any, or while they cannot be reached, it is
     /// dropped.
     Peers(ToPeers),

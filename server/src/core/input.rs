@@ -7,7 +7,7 @@ use rejoinder_protocol::{
     UserId, encode,
 };
 
-use super::{BatchId, FromPeers, ReadId, RequestId};
+use super::{BatchId, FromPeers, Measure, ReadId, RequestId};
 use crate::store::{Applied, Command, Content, ReadAnswer, StoreError};
 
 /// Identifies a session inside one gateway. Never used twice.
@@ -110,6 +110,8 @@ pub enum Refusal {
 pub struct ReadDone {
     pub(crate) epoch: Epoch,
     pub(crate) text: Option<Arc<str>>,
+    /// What it costs to hand it to a client.
+    pub(crate) cost: Option<Measure>,
     pub(crate) content: DoneContent,
 }
 
@@ -181,9 +183,24 @@ impl From<ReadAnswer> for ReadDone {
             }
             Content::Summary(summary) => (Some(ServerFrame::Thread(summary)), DoneContent::Plain),
         };
+        let text: Option<Arc<str>> = frame.as_ref().map(|frame| encode(frame).into());
+        let bytes = text.as_ref().map_or(0, |text| text.len());
+        let cost = match frame {
+            Some(ServerFrame::Page(page)) => Some(Measure::Page {
+                changes: page.changes.len(),
+                bytes,
+            }),
+            Some(ServerFrame::Reset(reset)) => Some(Measure::Reset {
+                had_cursor: reset.answers.is_some(),
+                objects: reset.window.len(),
+                bytes,
+            }),
+            Some(_) | None => None,
+        };
         Self {
             epoch: answer.epoch,
-            text: frame.map(|frame| encode(&frame).into()),
+            text,
+            cost,
             content,
         }
     }

@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use rejoinder_protocol::CloseCode;
 
-use super::Millis;
 use super::config::{
     BATCH_BYTES_MAX, CHANGES_BYTES_MAX, CHANGES_MAX, CONTROL_MAX, EPHEMERAL_MAX, REPLY_BYTES_MAX,
     REQUESTS_MAX, STALL_MS,
 };
+use super::{Measure, Millis};
 
 /// No place is left.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
@@ -38,10 +38,21 @@ pub struct Batch {
     pub close: Option<CloseCode>,
 }
 
+/// A frame that waits.
+#[derive(Debug)]
+struct Waiting {
+    lane: Lane,
+    frame: Arc<str>,
+    /// When the message that it answers or tells was taken, if that is measured.
+    since: Option<Millis>,
+}
+
 /// The queue of one client, in one order, with a bound per kind.
 #[derive(Debug)]
 pub struct Outbound {
-    queue: VecDeque<(Lane, Arc<str>)>,
+    queue: VecDeque<Waiting>,
+    /// What is being written and measured.
+    measured: Vec<(Lane, Millis)>,
     /// Frames of each lane, by its discriminant, that are queued or being written.
     counts: [usize; 4],
     change_bytes: usize,
@@ -57,6 +68,7 @@ impl Outbound {
     pub fn new(now: Millis) -> Self {
         Self {
             queue: VecDeque::new(),
+            measured: Vec::new(),
             counts: [0; 4],
             change_bytes: 0,
             reply_bytes: 0,
@@ -114,6 +126,21 @@ impl Outbound {
     ///
     /// [`Full`]; the frame is not taken.
     pub fn push(&mut self, now: Millis, lane: Lane, frame: Arc<str>) -> Result<(), Full> {
+        self.push_measured(now, lane, frame, None)
+    }
+
+    /// The same for a frame that answers or tells a message, with the moment when that was taken.
+    ///
+    /// # Errors
+    ///
+    /// [`Full`]; the frame is not taken.
+    pub fn push_measured(
+        &mut self,
+        now: Millis,
+        lane: Lane,
+        frame: Arc<str>,
+        since: Option<Millis>,
+    ) -> Result<(), Full> {
         match lane {
             Lane::Change => {
                 let bytes = self.change_bytes.saturating_add(frame.len());
@@ -143,7 +170,7 @@ impl Outbound {
             self.progress_at = now;
         }
         *self.count(lane) += 1;
-        self.queue.push_back((lane, frame));
+        self.queue.push_back(Waiting { lane, frame, since });
         Ok(())
     }
 
@@ -151,7 +178,7 @@ impl Outbound {
         let oldest = self
             .queue
             .iter()
-            .position(|(lane, _)| *lane == Lane::Ephemeral);
+            .position(|one| one.lane == Lane::Ephemeral);
         if oldest.and_then(|index| self.queue.remove(index)).is_some() {
             *self.count(Lane::Ephemeral) -= 1;
         }
@@ -169,20 +196,40 @@ impl Outbound {
         !self.queue.is_empty()
     }
 
+    /// Returns how many frames wait.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        self.queue.len()
+    }
+
+    /// Takes how long what was taken before has taken, now that it is written.
+    pub fn written(&mut self, now: Millis) -> Vec<Measure> {
+        let written = std::mem::take(&mut self.measured).into_iter();
+        let measure = |(lane, since): (Lane, Millis)| {
+            let after_ms = now.since(since);
+            match lane {
+                Lane::Reply => Measure::Acked { after_ms },
+                Lane::Change | Lane::Control | Lane::Ephemeral => Measure::FannedOut { after_ms },
+            }
+        };
+        written.map(measure).collect()
+    }
+
     /// Takes what to write next; asking means that what was taken before is written.
     pub fn take(&mut self, now: Millis) -> Vec<Arc<str>> {
         if self.writing {
             self.progress_at = now;
         }
         let (mut frames, mut bytes) = (Vec::new(), 0_usize);
-        while let Some((_, next)) = self.queue.front() {
-            bytes = bytes.saturating_add(next.len());
+        while let Some(next) = self.queue.front() {
+            bytes = bytes.saturating_add(next.frame.len());
             if bytes > BATCH_BYTES_MAX && !frames.is_empty() {
                 break;
             }
-            let Some((lane, frame)) = self.queue.pop_front() else {
+            let Some(Waiting { lane, frame, since }) = self.queue.pop_front() else {
                 break;
             };
+            self.measured.extend(since.map(|since| (lane, since)));
             let count = self.count(lane);
             *count = count.saturating_sub(1);
             match lane {

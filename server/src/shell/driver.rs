@@ -180,6 +180,7 @@ impl<S: Store> Driver<S> {
                         socket.notify_one();
                     }
                 }
+                Effect::Measure(_) => {}
                 // Handed over under the lock, if there are any.
                 Effect::Peers(_) => {}
                 Effect::Read { read, question } => {

@@ -32,7 +32,7 @@ fn numbers(settled: &Settled) -> Vec<u64> {
         .into_iter()
         .map(|origin| match origin {
             Origin::Request(request) => request.0,
-            Origin::Frame(_) | Origin::Subscription(..) => panic!("{origin:?}"),
+            Origin::Frame(..) | Origin::Subscription(..) => panic!("{origin:?}"),
         })
         .collect()
 }

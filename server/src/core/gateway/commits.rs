@@ -1,12 +1,12 @@
 //! Commands to the store, and what becomes of them.
 
 use rejoinder_protocol::{
-    Ack, Cancelled, ClientFrameType, CloseCode, Epoch, ErrorCode, ErrorRef, ServerFrame, ThreadId,
+    Cancelled, ClientFrameType, CloseCode, Epoch, ErrorCode, ErrorRef, ServerFrame, ThreadId,
 };
 
 use super::Gateway;
 use crate::core::config::UNSURE_MAX;
-use crate::core::{BatchId, Effect, News, Now, Origin, SessionKey, Settled};
+use crate::core::{BatchId, Effect, Measure, Millis, News, Now, Origin, SessionKey, Settled};
 use crate::store::{Answer, Applied, Command, NewMessage, Outcome, StoreError};
 
 impl Gateway {
@@ -14,7 +14,7 @@ impl Gateway {
         let reference = reference(&command);
         if self
             .committer
-            .push(Origin::Frame(session), command)
+            .push(Origin::Frame(session, now.monotonic), command)
             .is_err()
             && let Some((one, _)) = self.touch(session)
         {
@@ -122,6 +122,7 @@ impl Gateway {
         if let Answer::Stored(ack) = &outcome.answer
             && ack.duplicate
         {
+            self.measures.push(Measure::Duplicate);
             // The attempt that stored it may have died before it was published.
             let fallen = self.hub.head_at_least(&ack.thread_id, ack.revision);
             self.fall_back(&ack.thread_id, fallen);
@@ -130,9 +131,9 @@ impl Gateway {
             }
         }
         let from = match origin {
-            Origin::Frame(session) => {
-                self.reply(now, session, command, outcome.answer);
-                Some(session)
+            Origin::Frame(session, since) => {
+                self.reply(now, session, since, command, outcome.answer);
+                Some((session, since))
             }
             Origin::Request(request) => {
                 let answer = outcome.answer;
@@ -165,15 +166,19 @@ impl Gateway {
         }
     }
 
-    fn reply(&mut self, now: Now, session: SessionKey, command: &Command, answer: Answer) {
+    fn reply(
+        &mut self,
+        now: Now,
+        session: SessionKey,
+        since: Millis,
+        command: &Command,
+        answer: Answer,
+    ) {
         let Some((one, _)) = self.touch(session) else {
             return;
         };
         match answer {
-            Answer::Stored(ack) => {
-                let frame: Ack = ack;
-                one.reply(now.monotonic, &ServerFrame::Ack(frame));
-            }
+            Answer::Stored(ack) => one.ack(now.monotonic, since, ack),
             Answer::Cancelled => {
                 if let Command::Cancel {
                     thread_id,

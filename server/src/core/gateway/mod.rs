@@ -19,8 +19,8 @@ use super::config::DRAIN_SPREAD_MS;
 use super::session::requests::Surroundings;
 use super::session::{Pumped, Session, Step};
 use super::{
-    Batch, Committer, Config, Effect, Hub, Ids, Input, Lane, Millis, News, Now, Origin, Others,
-    Peers, Presence, ReadId, SessionKey, ToPeers, Watch,
+    Batch, Committer, Config, Effect, Hub, Ids, Input, Lane, Levels, Measure, Millis, News, Now,
+    Origin, Others, Peers, Presence, ReadId, SessionKey, ToPeers, Watch,
 };
 use crate::store::Answer;
 
@@ -54,6 +54,7 @@ pub struct Gateway {
     peers: Option<Peers>,
     /// What they are to be told, or asked to keep.
     to_peers: Vec<ToPeers>,
+    measures: Vec<Measure>,
     sessions: BTreeMap<SessionKey, Session>,
     reads: BTreeMap<ReadId, Purpose>,
     last_read: u64,
@@ -75,6 +76,7 @@ impl Gateway {
                 .then(|| Watch::new(config.others_write, config.has_peers)),
             peers: config.has_peers.then(Peers::default),
             to_peers: Vec::new(),
+            measures: Vec::new(),
             config,
             hub: Hub::default(),
             presence: Presence::default(),
@@ -175,6 +177,20 @@ impl Gateway {
     #[must_use]
     pub fn session_count(&self) -> usize {
         self.sessions.len()
+    }
+
+    /// Returns how much there is of what an operator watches. Looks at every session.
+    #[must_use]
+    pub fn levels(&self) -> Levels {
+        let waiting = self.sessions.values().map(|one| one.outbound.waiting());
+        Levels {
+            sessions: self.sessions.len(),
+            users: self.hub.user_count(),
+            threads: self.hub.thread_count(),
+            waiting_commands: self.committer.waiting(),
+            waiting_frames: waiting.sum(),
+            reads: self.reads.len(),
+        }
     }
 
     fn touch(&mut self, session: SessionKey) -> Option<(&mut Session, &Config)> {
@@ -278,9 +294,13 @@ impl Gateway {
 
     fn closed(&mut self, now: Now, session: SessionKey) {
         self.leave(now, session);
-        if let Some(one) = self.sessions.remove(&session)
-            && let Some(noted) = one.noted
-        {
+        let Some(one) = self.sessions.remove(&session) else {
+            return;
+        };
+        self.measures.extend(one.measures.iter().copied());
+        let code = one.close_code();
+        self.measures.push(Measure::Ended { code });
+        if let Some(noted) = one.noted {
             self.deadlines.remove(&(noted, session));
         }
     }
@@ -337,6 +357,7 @@ impl Gateway {
             let Some(one) = self.sessions.get_mut(&session) else {
                 continue;
             };
+            self.measures.append(&mut one.measures);
             if one.outbound.has_frames() && !std::mem::replace(&mut one.signalled, true) {
                 effects.push(Effect::Flush { session });
             }
@@ -353,6 +374,7 @@ impl Gateway {
         }
         self.look(effects);
         self.settle_peers(now, effects);
+        effects.extend(self.measures.drain(..).map(Effect::Measure));
         while let Some(next) = self.committer.next_batch(&self.config.epoch) {
             effects.push(Effect::Commit(next));
         }

@@ -6,7 +6,9 @@ use super::{Gateway, Purpose};
 use crate::core::input::{DoneContent, PageDone};
 use crate::core::session::Pumped;
 use crate::core::session::requests::thread_reference;
-use crate::core::{Arrival, Effect, Fallen, Lane, Now, Origin, ReadDone, ReadId, SessionKey};
+use crate::core::{
+    Arrival, Effect, Fallen, Lane, Measure, Now, Origin, ReadDone, ReadId, SessionKey,
+};
 use crate::store::{Command, Read, StoreError, dev_pair};
 
 impl Gateway {
@@ -59,8 +61,13 @@ impl Gateway {
                 one.questions = one.questions.saturating_sub(1);
                 let code = match result {
                     Ok(ReadDone {
-                        text: Some(text), ..
-                    }) => return one.push(now.monotonic, Lane::Reply, text),
+                        text: Some(text),
+                        cost,
+                        ..
+                    }) => {
+                        one.measures.extend(cost);
+                        return one.push(now.monotonic, Lane::Reply, text);
+                    }
                     Ok(done) => match done.content {
                         DoneContent::NotFound => ErrorCode::NotFound,
                         DoneContent::Heads(_)
@@ -112,6 +119,7 @@ impl Gateway {
                     if let Some(text) = done.text
                         && !page.empty
                     {
+                        one.measures.extend(done.cost);
                         one.push(now.monotonic, Lane::Control, text);
                     }
                     self.page_pumped(now, session, &thread_id, &page, stamp);
@@ -226,9 +234,11 @@ impl Gateway {
         one.subscriptions.end(thread_id);
         self.hub.unsubscribe(thread_id, session);
         let reference = thread_reference(ClientFrameType::Subscribe, thread_id.clone());
+        let code = ErrorCode::NotFound;
+        one.measures.push(Measure::Refused { code });
         let error = ServerFrame::Error(rejoinder_protocol::ErrorFrame {
             reference: Some(reference),
-            code: ErrorCode::NotFound,
+            code,
             retry_after_ms: None,
         });
         one.push(now.monotonic, Lane::Control, encode(&error).into());

@@ -8,14 +8,20 @@ use rejoinder_protocol::{
 };
 
 use super::Gateway;
-use crate::core::{Lane, Now, SessionKey};
+use crate::core::{Lane, Measure, Millis, Now, SessionKey};
 use crate::store::{Publication, SummaryChange};
 
 impl Gateway {
     /// Tells a thread's changes to its subscribers, and its new look to its participants.
     ///
-    /// `from` is the session that caused it: its user knows how the thread looks.
-    pub(super) fn publish(&mut self, now: Now, from: Option<SessionKey>, what: &Publication) {
+    /// `from` is the session that caused it, whose user knows how the thread looks, and when.
+    pub(super) fn publish(
+        &mut self,
+        now: Now,
+        from: Option<(SessionKey, Millis)>,
+        what: &Publication,
+    ) {
+        let (from, since) = from.unzip();
         let mut is_old = false;
         if let (Some(watch), Some(first)) = (&mut self.watch, what.changes.first()) {
             is_old = watch.is_old(&what.thread_id, what.head());
@@ -32,7 +38,7 @@ impl Gateway {
             if !told.live.is_empty() {
                 let text: Arc<str> = encode(&ServerFrame::Change(change.clone())).into();
                 for session in told.live {
-                    self.tell_change(now, session, &what.thread_id, change.revision, &text);
+                    self.tell_change(now, session, &what.thread_id, change.revision, &text, since);
                 }
             }
             for session in told.arrived {
@@ -66,6 +72,7 @@ impl Gateway {
         thread_id: &ThreadId,
         revision: Revision,
         text: &Arc<str>,
+        since: Option<Millis>,
     ) {
         self.touched.insert(session);
         let Some(one) = self.sessions.get_mut(&session) else {
@@ -76,7 +83,7 @@ impl Gateway {
         }
         if one
             .outbound
-            .push(now.monotonic, Lane::Change, Arc::clone(text))
+            .push_measured(now.monotonic, Lane::Change, Arc::clone(text), since)
             .is_ok()
         {
             one.subscriptions
@@ -86,6 +93,7 @@ impl Gateway {
             if rejoinder_mutants::planted!(OverflowDropsSilently) {
                 return;
             }
+            one.measures.push(Measure::FellBack);
             // Nothing is lost: the cursor still stands before this change, and the session reads
             // on from there when its client has taken what waits.
             one.subscriptions.again(thread_id);

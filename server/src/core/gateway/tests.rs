@@ -5,6 +5,7 @@
     reason = "a test names the variant it wants"
 )]
 
+mod measures;
 mod others;
 mod peers;
 mod world;

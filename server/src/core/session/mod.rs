@@ -10,14 +10,14 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use rejoinder_protocol::{
-    Authenticated, ClientFrameType, CloseCode, ErrorCode, ErrorFrame, ErrorRef, Goodbye,
+    Ack, Authenticated, ClientFrameType, CloseCode, ErrorCode, ErrorFrame, ErrorRef, Goodbye,
     HELLO_TIMEOUT_MS, Heartbeat, IDLE_MS, Limits, PING_INTERVAL_MS, Resume, ServerFrame, ThreadId,
     Token, UnixMillis, UserId, Welcome, encode,
 };
 
 use super::config::{BUSY_RETRY_MS, DRAIN_MS, QUESTIONS_MAX, TOKEN_LEEWAY_MS};
 use super::input::SessionName;
-use super::{Batch, Bucket, Config, Identity, Lane, Millis, Now, Outbound, Refusal};
+use super::{Batch, Bucket, Config, Identity, Lane, Measure, Millis, Now, Outbound, Refusal};
 use crate::store::{Command, Read};
 
 pub(crate) use subscriptions::{Pumped, Subscriptions};
@@ -62,6 +62,8 @@ pub(crate) struct Session {
     heard_at: Millis,
     ping_at: Millis,
     drain: Option<(Millis, u64)>,
+    /// What the gateway has not handed on yet.
+    pub(crate) measures: Vec<Measure>,
     /// Questions to the store that are not answered yet.
     pub(crate) questions: usize,
     /// Whether the gateway has been told to flush.
@@ -91,6 +93,7 @@ impl Session {
             heard_at: now,
             ping_at: now.after(PING_INTERVAL_MS),
             drain: None,
+            measures: Vec::new(),
             questions: 0,
             signalled: false,
             close_taken: false,
@@ -102,6 +105,14 @@ impl Session {
     /// Returns the user, once known.
     pub(crate) fn user_id(&self) -> Option<&UserId> {
         self.user_id.as_ref()
+    }
+
+    /// Returns why the gateway ended it; `None` if it did not.
+    pub(crate) fn close_code(&self) -> Option<CloseCode> {
+        match self.phase {
+            Phase::Closed(code) => Some(code),
+            Phase::Greeting { .. } | Phase::Verifying { .. } | Phase::Ready { .. } => None,
+        }
     }
 
     pub(crate) fn is_closed(&self) -> bool {
@@ -159,6 +170,10 @@ impl Session {
                     expires_at,
                 };
                 self.welcome(now, config, identity, steps);
+                if !resume.is_empty() {
+                    let threads = resume.len();
+                    self.measures.push(Measure::Resumed { threads });
+                }
                 for Resume { thread_id, since } in resume {
                     self.subscribe(now.monotonic, thread_id, since, steps);
                 }
@@ -224,6 +239,17 @@ impl Session {
         self.push(now, Lane::Reply, encode(frame).into());
     }
 
+    /// Answers a message, and measures since when it waited.
+    pub(crate) fn ack(&mut self, now: Millis, since: Millis, ack: Ack) {
+        let text: Arc<str> = encode(&ServerFrame::Ack(ack)).into();
+        if !self.is_closed() {
+            // A reply has a place: its request reserved it.
+            let _ = self
+                .outbound
+                .push_measured(now, Lane::Reply, text, Some(since));
+        }
+    }
+
     /// Answers a request with an error.
     pub(crate) fn refuse(&mut self, now: Millis, reference: Option<ErrorRef>, code: ErrorCode) {
         let passing = matches!(code, ErrorCode::Busy | ErrorCode::Internal);
@@ -238,6 +264,7 @@ impl Session {
         code: ErrorCode,
         retry_after_ms: Option<u64>,
     ) {
+        self.measures.push(Measure::Refused { code });
         let error = ErrorFrame {
             reference,
             code,
@@ -297,6 +324,7 @@ impl Session {
 
     /// Takes what to write next; `None` when there is nothing for now.
     pub(crate) fn take(&mut self, now: Millis) -> Option<Batch> {
+        self.measures.extend(self.outbound.written(now));
         let frames = self.outbound.take(now);
         let mut close = None;
         if let Phase::Closed(code) = self.phase

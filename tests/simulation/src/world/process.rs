@@ -307,7 +307,9 @@ impl World {
     }
 
     fn do_effects(&mut self, number: u64, effects: Vec<Effect>) {
-        let mut effects: VecDeque<Effect> = effects.into();
+        // What is counted is nothing that a process could die at.
+        let done = |effect: &Effect| !matches!(effect, Effect::Measure(_));
+        let mut effects: VecDeque<Effect> = effects.into_iter().filter(done).collect();
         while let Some(effect) = effects.pop_front() {
             let Some(process) = self.process_mut(number) else {
                 return;
@@ -351,6 +353,7 @@ impl World {
                     self.want_pump(link);
                 }
             }
+            Effect::Measure(_) => {}
             Effect::Peers(order) => self.serve_peers(number, order),
             Effect::Read { read, question } => {
                 self.queue.push(at, Event::Read(number, read, question));

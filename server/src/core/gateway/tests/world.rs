@@ -48,6 +48,8 @@ pub(super) struct World {
     pub(super) received: BTreeMap<SessionKey, Vec<ServerFrame>>,
     /// What requests from outside the sockets were answered.
     pub(super) answers: Vec<Answer>,
+    /// What was to be counted.
+    pub(super) measures: Vec<Measure>,
     /// What other gateways were to be told or asked.
     pub(super) to_peers: Vec<ToPeers>,
     pub(super) closed: BTreeMap<SessionKey, CloseCode>,
@@ -103,6 +105,7 @@ impl World {
             effects: Vec::new(),
             received: BTreeMap::new(),
             answers: Vec::new(),
+            measures: Vec::new(),
             to_peers: Vec::new(),
             closed: BTreeMap::new(),
             stuck: BTreeSet::new(),
@@ -167,6 +170,7 @@ impl World {
                         self.flush(session);
                     }
                 }
+                Effect::Measure(one) => self.measures.push(one),
                 Effect::Peers(order) => self.to_peers.push(order),
                 effect @ Effect::Read { .. } if self.hold_reads => self.held.push(effect),
                 Effect::Read { read, question } => {
