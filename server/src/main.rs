@@ -2,6 +2,7 @@
 
 mod check;
 mod database;
+mod listening;
 mod options;
 
 use std::io::{IsTerminal, Write};
@@ -15,7 +16,6 @@ use rejoinder_gateway::shell::{Access, AdminKey, Settings, serve};
 use rejoinder_gateway::store::{PostgresStore, SqliteStore, Store};
 use rejoinder_gateway::tokens::Tokens;
 use rejoinder_protocol::UserId;
-use tokio::net::TcpListener;
 use tracing_subscriber::EnvFilter;
 use uuid::Uuid;
 
@@ -158,20 +158,16 @@ async fn serve_with<S: Store>(
     } else {
         Access::exactly(options.allow_origin, options.allow_host)
     };
-    let listener = TcpListener::bind(options.listen).await?;
-    // One line that a program which starts the gateway can read.
-    writeln!(
-        std::io::stdout(),
-        "listening on http://{}",
-        listener.local_addr()?
-    )?;
-    std::io::stdout().flush()?;
+    let listener = listening::listen("--listen", options.listen).await?;
+    let operations = listening::operations(options.operations_listen).await?;
+    listening::tell(&listener, operations.as_ref())?;
     let settings = Settings {
         config,
         access,
         tokens,
         admin_key,
         bus,
+        operations,
         serve_dir: options.serve_dir,
     };
     serve(settings, store, listener, stop()).await;

@@ -10,6 +10,7 @@ use clap::{Args, Parser, Subcommand};
 use rejoinder_gateway::store::postgres::{Name, Renamed, TableName};
 use rejoinder_protocol::UserId;
 
+use crate::listening::Operations;
 pub(crate) use tokens::TokenOptions;
 
 /// Takes direct messages from Rejoinder clients, orders them, keeps them, and delivers them.
@@ -163,6 +164,11 @@ pub(crate) struct ServeOptions {
     /// Where to listen; port 0 takes a free one. The first line on stdout says which.
     #[arg(long, env = "REJOINDER_LISTEN", default_value = "127.0.0.1:8787")]
     pub(crate) listen: SocketAddr,
+    /// Where `/healthz`, `/readyz` and `/metrics` are answered, which say how much happens here and
+    /// nothing of anybody; `none`: nowhere. Unless chosen it is 127.0.0.1:8788, or nowhere if that is
+    /// taken. The second line on stdout says where.
+    #[arg(long, env = "REJOINDER_OPERATIONS_LISTEN", value_name = "ADDRESS")]
+    pub(crate) operations_listen: Option<Operations>,
     /// For trying it out, on this machine only: `dev:alice` is a token for `alice`, a thread named
     /// `alice|bob` comes into being by being used, and local pages of any port may connect.
     #[arg(long, env = "REJOINDER_DEV", value_parser = FalseyValueParser::new())]

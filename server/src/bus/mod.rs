@@ -174,15 +174,23 @@ pub struct Speaker {
 }
 
 impl Speaker {
-    /// Hands something over. What finds no place is dropped.
-    pub fn speak(&self, order: ToPeers) {
+    /// Hands something over; returns whether it found a place. Otherwise it is dropped.
+    pub fn speak(&self, order: ToPeers) -> bool {
         // Held until it is in the queue: numbers are in the order of what they number.
         let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
         *told += u64::from(matches!(order, ToPeers::Tell(_)));
         let number = *told;
-        if self.orders.try_send((number, order)).is_err() {
+        let is_taken = self.orders.try_send((number, order)).is_ok();
+        if !is_taken {
             tracing::debug!("other gateways are not told: too much waits");
         }
+        is_taken
+    }
+
+    /// Returns how much waits to be told.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        self.orders.max_capacity() - self.orders.capacity()
     }
 }
 

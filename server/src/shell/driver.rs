@@ -3,12 +3,13 @@
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rejoinder_protocol::Token;
 use tokio::sync::{Notify, mpsc, oneshot};
 
 use super::clock::Clock;
+use super::metrics::{Health, Metrics};
 use crate::bus::Speaker;
 use crate::core::{
     Batch, Effect, FromPeers, Gateway, Identity, Input, NextBatch, Now, ReadDone, Refusal,
@@ -19,6 +20,11 @@ use crate::tokens::Tokens;
 
 /// How often deadlines are looked at. The shortest of them is one second.
 const TICK: Duration = Duration::from_millis(200);
+/// A store that does not answer by then is down.
+const PROBE_TIMEOUT: Duration = Duration::from_secs(2);
+/// A store that failed to write counts as down for so long, unless it writes before: without clients
+/// it is asked to write nothing.
+const FAILED_FOR: Duration = Duration::from_secs(30);
 
 /// The cores of one process. The lock is never held across an await.
 #[derive(Debug)]
@@ -29,6 +35,9 @@ pub(super) struct Driver<S> {
     /// To other gateways, if there may be any.
     speaker: Option<Speaker>,
     clock: Clock,
+    metrics: Metrics,
+    /// When the store last failed to write, if it has not written since.
+    commit_failed_at: Mutex<Option<Instant>>,
     /// Who waits to be flushed. Looked up only, so its order decides nothing.
     sockets: Mutex<HashMap<SessionKey, Arc<Notify>>>,
     requests: Mutex<HashMap<RequestId, oneshot::Sender<Answer>>>,
@@ -52,12 +61,15 @@ impl<S: Store> Driver<S> {
         // Only one batch of each kind is under way at a time.
         let (skipping, skips) = mpsc::channel(1);
         let (patient, waits) = mpsc::channel(1);
+        let metrics = Metrics::new(speaker.is_some());
         let driver = Arc::new(Self {
             gateway: Mutex::new(gateway),
             store,
             tokens,
             speaker,
             clock: Clock::start(),
+            metrics,
+            commit_failed_at: Mutex::default(),
             sockets: Mutex::default(),
             requests: Mutex::default(),
             commits: [skipping, patient],
@@ -82,7 +94,11 @@ impl<S: Store> Driver<S> {
                 locked,
             } = next;
             let now = self.clock.now().wall;
+            let (count, began) = (commands.len(), Instant::now());
             let result = self.store.apply(asked_in, now, commands, locked).await;
+            let took = began.elapsed();
+            self.metrics.committed(count, took, result.as_ref().err());
+            *lock(&self.commit_failed_at) = result.is_err().then(Instant::now);
             if let Err(error) = &result {
                 tracing::error!(%error, "a batch was not committed");
             }
@@ -107,6 +123,11 @@ impl<S: Store> Driver<S> {
     /// Passes on what other gateways tell.
     pub(super) async fn hear_peers(self: Arc<Self>, mut heard: mpsc::Receiver<FromPeers>) {
         while let Some(heard) = heard.recv().await {
+            match heard {
+                FromPeers::Down | FromPeers::Up { .. } => {}
+                FromPeers::Missed => self.metrics.missed(),
+                FromPeers::Leases(_) | FromPeers::News(_) => self.metrics.heard(),
+            }
             self.survive(Input::Peers(heard));
         }
     }
@@ -144,7 +165,7 @@ impl<S: Store> Driver<S> {
             let orders = effects.extract_if(.., |one| matches!(one, Effect::Peers(_)));
             for order in orders {
                 if let Effect::Peers(order) = order {
-                    speaker.speak(order);
+                    self.metrics.told(speaker.speak(order));
                 }
             }
         }
@@ -180,13 +201,13 @@ impl<S: Store> Driver<S> {
                         socket.notify_one();
                     }
                 }
-                Effect::Measure(_) => {}
+                Effect::Measure(measure) => self.metrics.record(measure),
                 // Handed over under the lock, if there are any.
                 Effect::Peers(_) => {}
                 Effect::Read { read, question } => {
                     let driver = Arc::clone(self);
                     tokio::spawn(async move {
-                        let result = driver.store.read(question).await.map(ReadDone::from);
+                        let result = driver.read(question).await.map(ReadDone::from);
                         driver.feed(Input::Read { read, result });
                     });
                 }
@@ -206,6 +227,7 @@ impl<S: Store> Driver<S> {
         let session = SessionKey(self.last_key.fetch_add(1, Ordering::Relaxed));
         let flush = Arc::new(Notify::new());
         lock(&self.sockets).insert(session, Arc::clone(&flush));
+        self.metrics.opened();
         self.feed(Input::Opened { session });
         Opened {
             driver: Arc::clone(self),
@@ -219,9 +241,39 @@ impl<S: Store> Driver<S> {
         self.tokens.verify(self.clock.now(), token).await
     }
 
-    /// Reads for somebody outside the sockets.
+    /// Asks the store.
     pub(super) async fn read(&self, question: Read) -> Result<ReadAnswer, StoreError> {
-        self.store.read(question).await
+        let began = Instant::now();
+        let result = self.store.read(question).await;
+        self.metrics.read(began.elapsed(), result.as_ref().err());
+        result
+    }
+
+    /// Returns what was counted.
+    pub(super) fn metrics(&self) -> &Metrics {
+        &self.metrics
+    }
+
+    /// Finds out whether the gateway can do its work.
+    pub(super) async fn health(&self) -> Health {
+        let nothing = Read::Heads {
+            thread_ids: Vec::new(),
+        };
+        let reads = tokio::time::timeout(PROBE_TIMEOUT, self.store.read(nothing)).await;
+        let failed_at = *lock(&self.commit_failed_at);
+        let writes = failed_at.is_none_or(|at| at.elapsed() > FAILED_FOR);
+        self.with_gateway(|gateway, _| Health {
+            is_draining: gateway.is_draining(),
+            is_store_up: writes && matches!(reads, Ok(Ok(_))),
+            is_bus_up: gateway.are_peers_up(),
+        })
+    }
+
+    /// Returns everything that was counted as text.
+    pub(super) fn render(&self, health: Health) -> String {
+        let levels = self.with_gateway(|gateway, _| gateway.levels());
+        let waiting = self.speaker.as_ref().map_or(0, Speaker::waiting);
+        self.metrics.render(health, levels, waiting)
     }
 
     /// Runs a command from outside the sockets; `None` if the gateway is being stopped.

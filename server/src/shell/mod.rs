@@ -5,6 +5,8 @@ mod clock;
 mod driver;
 mod files;
 mod http;
+mod metrics;
+mod operations;
 mod rest;
 mod socket;
 
@@ -49,6 +51,8 @@ pub struct Settings {
     pub admin_key: Option<AdminKey>,
     /// How other gateways on the same store are reached; absent: there are none.
     pub bus: Option<Bus>,
+    /// Where health and metrics are served; absent: nowhere.
+    pub operations: Option<TcpListener>,
     /// Files to serve beside it.
     pub serve_dir: Option<PathBuf>,
 }
@@ -74,6 +78,10 @@ pub async fn serve<S: Store>(
     if let Some(heard) = heard {
         tokio::spawn(Arc::clone(&driver).hear(heard));
     }
+    if let Some(listener) = settings.operations {
+        tokio::spawn(operations::serve(listener, Arc::clone(&driver)));
+    }
+    tokio::spawn(operations::upkeep(Arc::clone(&driver)));
     let app = http::router(
         Arc::clone(&driver),
         settings.access,

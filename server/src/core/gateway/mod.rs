@@ -179,6 +179,18 @@ impl Gateway {
         self.sessions.len()
     }
 
+    /// Returns whether it is being stopped.
+    #[must_use]
+    pub fn is_draining(&self) -> bool {
+        self.draining
+    }
+
+    /// Returns whether other gateways can be reached; `None` if there cannot be any.
+    #[must_use]
+    pub fn are_peers_up(&self) -> Option<bool> {
+        self.peers.as_ref().map(Peers::is_up)
+    }
+
     /// Returns how much there is of what an operator watches. Looks at every session.
     #[must_use]
     pub fn levels(&self) -> Levels {
