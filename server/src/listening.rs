@@ -66,8 +66,12 @@ pub(crate) async fn operations(chosen: Option<Operations>) -> Result<Option<TcpL
 
 /// Says where it listens, in lines that a program which starts the gateway can read. Written at once:
 /// whoever reads the first may not wait for the second.
-pub(crate) fn tell(clients: &TcpListener, operations: Option<&TcpListener>) -> Result<(), Failure> {
-    let mut lines = format!("listening on http://{}\n", clients.local_addr()?);
+pub(crate) fn tell(
+    scheme: &str,
+    clients: &TcpListener,
+    operations: Option<&TcpListener>,
+) -> Result<(), Failure> {
+    let mut lines = format!("listening on {scheme}://{}\n", clients.local_addr()?);
     if let Some(operations) = operations {
         lines.push_str(&format!(
             "operations on http://{}\n",

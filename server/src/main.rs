@@ -7,12 +7,13 @@ mod options;
 
 use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use clap::Parser;
 use rejoinder_gateway::bus::Bus;
 use rejoinder_gateway::core::Config;
-use rejoinder_gateway::shell::{Access, AdminKey, Settings, serve};
+use rejoinder_gateway::shell::{Access, AdminKey, Settings, Tls, serve};
 use rejoinder_gateway::store::{PostgresStore, SqliteStore, Store};
 use rejoinder_gateway::tokens::Tokens;
 use rejoinder_protocol::UserId;
@@ -158,20 +159,44 @@ async fn serve_with<S: Store>(
     } else {
         Access::exactly(options.allow_origin, options.allow_host)
     };
+    let files = options.tls_certificate.zip(options.tls_key);
+    let tls = match files {
+        Some((certificate, key)) => Some(Arc::new(Tls::load(certificate, key).await?)),
+        None => None,
+    };
     let listener = listening::listen("--listen", options.listen).await?;
     let operations = listening::operations(options.operations_listen).await?;
-    listening::tell(&listener, operations.as_ref())?;
+    let scheme = if tls.is_some() { "https" } else { "http" };
+    listening::tell(scheme, &listener, operations.as_ref())?;
+    #[cfg(unix)]
+    tokio::spawn(hang_up(tls.clone()));
     let settings = Settings {
         config,
         access,
         tokens,
         admin_key,
         bus,
+        tls,
         operations,
         serve_dir: options.serve_dir,
     };
     serve(settings, store, listener, stop()).await;
     Ok(())
+}
+
+/// Reads the certificate again whenever the process is asked to.
+#[cfg(unix)]
+async fn hang_up(tls: Option<Arc<Tls>>) {
+    use tokio::signal::unix::{SignalKind, signal};
+    let Ok(mut asked) = signal(SignalKind::hangup()) else {
+        return;
+    };
+    while asked.recv().await.is_some() {
+        match &tls {
+            Some(tls) => tls.ask_to_reload(),
+            None => tracing::info!("SIGHUP: there is no certificate to read again"),
+        }
+    }
 }
 
 /// Is ready when the process is asked to end.

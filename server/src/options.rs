@@ -164,6 +164,24 @@ pub(crate) struct ServeOptions {
     /// Where to listen; port 0 takes a free one. The first line on stdout says which.
     #[arg(long, env = "REJOINDER_LISTEN", default_value = "127.0.0.1:8787")]
     pub(crate) listen: SocketAddr,
+    /// TLS of its own: a PEM file with the certificate, and those that lead to its authority. Read
+    /// again when it changes and on SIGHUP; a bad one changes nothing. Without it, put a proxy that
+    /// has one before the gateway.
+    #[arg(
+        long,
+        env = "REJOINDER_TLS_CERTIFICATE",
+        value_name = "FILE",
+        requires = "tls_key"
+    )]
+    pub(crate) tls_certificate: Option<PathBuf>,
+    /// TLS of its own: a PEM file with the certificate's private key.
+    #[arg(
+        long,
+        env = "REJOINDER_TLS_KEY",
+        value_name = "FILE",
+        requires = "tls_certificate"
+    )]
+    pub(crate) tls_key: Option<PathBuf>,
     /// Where `/healthz`, `/readyz` and `/metrics` are answered, which say how much happens here and
     /// nothing of anybody; `none`: nowhere. Unless chosen it is 127.0.0.1:8788, or nowhere if that is
     /// taken. The second line on stdout says where.

@@ -8,7 +8,7 @@ use redis::{Pipeline, Value};
 use rejoinder_protocol::{UnixMillis, UserId};
 
 use super::{Bus, BusError};
-use crate::core::{LEASE_MS, Lease};
+use crate::core::{LEASE_MS, Lease, PRESENCE_GRACE_MS};
 
 /// When somebody was last seen is remembered for so long, in milliseconds: 30 days.
 const SEEN_MS: u64 = 30 * 24 * 60 * 60 * 1_000;
@@ -22,6 +22,10 @@ const NOW: &str = "local time = redis.call('TIME') \
 
 /// `ARGV`: node, how long it lasts, how long anything is remembered.
 const HOLD: &str = "redis.call('HSET', KEYS[1], 'gateway ' .. ARGV[1], now + ARGV[2]) \
+     redis.call('PEXPIRE', KEYS[1], ARGV[3])";
+
+/// `ARGV`: the same. A lease that ends says when its user was last seen.
+const LEAVE: &str = "redis.call('HSET', KEYS[1], 'gateway ' .. ARGV[1], now + ARGV[2], 'seen', now) \
      redis.call('PEXPIRE', KEYS[1], ARGV[3])";
 
 /// `ARGV`: node, how long anything is remembered.
@@ -61,9 +65,18 @@ fn key(bus: &Bus, user_id: &UserId) -> String {
 
 /// Holds or renews our leases for these users.
 pub(super) fn hold(bus: &Bus, pipeline: &mut Pipeline, users: &[UserId]) {
+    lease(bus, pipeline, HOLD, LEASE_MS, users);
+}
+
+/// Lets our leases for these users end as soon as they had the time to come back somewhere else.
+pub(super) fn leave(bus: &Bus, pipeline: &mut Pipeline, users: &[UserId]) {
+    lease(bus, pipeline, LEAVE, PRESENCE_GRACE_MS, users);
+}
+
+fn lease(bus: &Bus, pipeline: &mut Pipeline, how: &str, lasts_ms: u64, users: &[UserId]) {
     for user_id in users {
-        let hold = script(pipeline, HOLD, &key(bus, user_id));
-        hold.arg(&*bus.node).arg(LEASE_MS).arg(SEEN_MS).ignore();
+        let lease = script(pipeline, how, &key(bus, user_id));
+        lease.arg(&*bus.node).arg(lasts_ms).arg(SEEN_MS).ignore();
     }
 }
 

@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use redis::AsyncConnectionConfig;
 use redis::aio::MultiplexedConnection;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 use uuid::Uuid;
 
@@ -161,8 +161,14 @@ struct Connected {
     settled_in_ms: u64,
 }
 
-/// Something for other gateways, with how many news were told so far.
-type Order = (u64, ToPeers);
+/// What is to be done in its turn.
+#[derive(Debug)]
+enum Order {
+    /// Say that everything before it is done.
+    Finish(oneshot::Sender<()>),
+    /// Something for other gateways, with how many news were told so far.
+    Speak(u64, ToPeers),
+}
 
 /// Takes what other gateways are to be told or asked. Never waits.
 #[derive(Clone, Debug)]
@@ -180,11 +186,19 @@ impl Speaker {
         let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
         *told += u64::from(matches!(order, ToPeers::Tell(_)));
         let number = *told;
-        let is_taken = self.orders.try_send((number, order)).is_ok();
+        let is_taken = self.orders.try_send(Order::Speak(number, order)).is_ok();
         if !is_taken {
             tracing::debug!("other gateways are not told: too much waits");
         }
         is_taken
+    }
+
+    /// Waits until what was handed over before is done, or is dropped since the server is away.
+    pub async fn finish(&self) {
+        let (finish, finished) = oneshot::channel();
+        if self.orders.send(Order::Finish(finish)).await.is_ok() {
+            let _ = finished.await;
+        }
     }
 
     /// Returns how much waits to be told.

@@ -7,7 +7,7 @@ use std::time::Duration;
 use redis::aio::MultiplexedConnection;
 use redis::{Pipeline, Value};
 use rejoinder_protocol::UserId;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 
 use super::{ANSWER_TIMEOUT, Bus, BusError, Ended, Order, hand_over, leases};
@@ -40,8 +40,8 @@ pub(super) async fn speak(
         }
         let beat = beat(&taken, orders, told);
         let mut batch = Batch::default();
-        for (number, order) in taken.drain(..) {
-            batch.add(bus, number, order);
+        for order in taken.drain(..) {
+            batch.add(bus, order);
             if batch.pipeline.len() >= COMMANDS_MAX {
                 std::mem::take(&mut batch)
                     .run(&mut connection, tell)
@@ -57,9 +57,13 @@ pub(super) async fn speak(
 
 /// Returns how many news were told, where none of what was taken says it.
 fn beat(taken: &[Order], orders: &mpsc::Receiver<Order>, told: &Mutex<u64>) -> Option<u64> {
-    if let Some((number, _)) = taken.last() {
-        let is_news = |(_, order): &Order| matches!(order, ToPeers::Tell(_));
-        return (!taken.iter().any(is_news)).then_some(*number);
+    let number = |order: &Order| match order {
+        Order::Finish(_) => None,
+        Order::Speak(number, _) => Some(*number),
+    };
+    if let Some(number) = taken.iter().rev().find_map(number) {
+        let is_news = |order: &Order| matches!(order, Order::Speak(_, ToPeers::Tell(_)));
+        return (!taken.iter().any(is_news)).then_some(number);
     }
     // What is handed over meanwhile waits for its turn, and has a number of its own.
     let told = told.lock().unwrap_or_else(PoisonError::into_inner);
@@ -71,13 +75,19 @@ fn beat(taken: &[Order], orders: &mpsc::Receiver<Order>, told: &Mutex<u64>) -> O
 struct Batch {
     pipeline: Pipeline,
     asked: Vec<UserId>,
+    finished: Vec<oneshot::Sender<()>>,
 }
 
 impl Batch {
-    fn add(&mut self, bus: &Bus, number: u64, order: ToPeers) {
+    fn add(&mut self, bus: &Bus, order: Order) {
         let pipeline = &mut self.pipeline;
+        let (number, order) = match order {
+            Order::Finish(finished) => return self.finished.push(finished),
+            Order::Speak(number, order) => (number, order),
+        };
         match order {
             ToPeers::Hold(users) => leases::hold(bus, pipeline, &users),
+            ToPeers::Leave(users) => leases::leave(bus, pipeline, &users),
             ToPeers::Look(users) => {
                 leases::look(bus, pipeline, &users);
                 self.asked.extend(users);
@@ -92,11 +102,15 @@ impl Batch {
         connection: &mut MultiplexedConnection,
         tell: &mpsc::Sender<FromPeers>,
     ) -> Result<(), Ended> {
-        if self.pipeline.is_empty() {
-            return Ok(());
+        let mut answers = Vec::new();
+        if !self.pipeline.is_empty() {
+            let exchange = self.pipeline.query_async::<Vec<Value>>(connection);
+            answers = timeout(ANSWER_TIMEOUT, exchange).await??;
         }
-        let answers = self.pipeline.query_async::<Vec<Value>>(connection);
-        let answers = timeout(ANSWER_TIMEOUT, answers).await??;
+        for finished in self.finished {
+            // Whoever waited may have given up.
+            let _ = finished.send(());
+        }
         if self.asked.is_empty() {
             return Ok(());
         }

@@ -6,7 +6,7 @@ use tokio::sync::mpsc::Receiver;
 use tokio::time::timeout;
 
 use super::*;
-use crate::core::{Lease, News};
+use crate::core::{Lease, News, PRESENCE_GRACE_MS};
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -104,6 +104,46 @@ async fn a_lease_is_held_by_whoever_holds_it_and_says_when_it_ended() {
     let free = Lease::Free { last_seen_at: at };
     assert_eq!(lease(&one, &mut heard, "bob").await, free);
     assert_eq!(lease(&two, &mut heard_by_two, "bob").await, free);
+}
+
+#[tokio::test]
+async fn a_lease_of_a_gateway_that_ends_lasts_until_its_user_is_back_somewhere_or_gone() {
+    let redis = Redis::start();
+    let (one, _heard) = up(&redis, "one").await;
+    let (two, mut heard) = up(&redis, "two").await;
+    let alice = || vec!["alice".parse().unwrap()];
+    one.speak(ToPeers::Hold(alice()));
+    one.speak(ToPeers::Leave(alice()));
+    one.finish().await;
+    assert_eq!(lease(&two, &mut heard, "alice").await, Lease::Held);
+    let fields = redis.run(&["HGETALL", "test:presence:alice"]);
+    let fields: Vec<_> = fields.lines().collect();
+    let [_, until, "seen", seen] = fields[..] else {
+        panic!("{fields:?}");
+    };
+    let [until, seen]: [u64; 2] = [until, seen].map(|text| text.parse().unwrap());
+    assert_eq!(until - seen, PRESENCE_GRACE_MS);
+    // As it is when that time has passed.
+    let name = fields[0];
+    redis.run(&["HSET", "test:presence:alice", name, &seen.to_string()]);
+    let last_seen_at = UnixMillis::try_from(seen).ok();
+    let free = Lease::Free { last_seen_at };
+    assert_eq!(lease(&two, &mut heard, "alice").await, free);
+}
+
+#[tokio::test]
+async fn whoever_finishes_has_told_everything_or_nobody_is_there_to_be_told() {
+    let mut redis = Redis::start();
+    let (one, _heard) = up(&redis, "one").await;
+    for _ in 0..3_000 {
+        assert!(one.speak(ToPeers::Tell(presence("alice"))));
+    }
+    one.finish().await;
+    let told = redis.run(&["XLEN", "test:news"]);
+    assert!(told.trim().parse::<u32>().unwrap() >= 3_000, "{told}");
+    redis.stop();
+    one.speak(ToPeers::Tell(presence("alice")));
+    one.finish().await;
 }
 
 #[tokio::test]

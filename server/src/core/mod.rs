@@ -24,7 +24,7 @@ mod watch;
 pub use committer::{BatchId, Committer, NextBatch, Origin, RequestId, Settled};
 pub use config::Config;
 #[cfg(feature = "shell")]
-pub(crate) use config::LEASE_MS;
+pub(crate) use config::{LEASE_MS, PRESENCE_GRACE_MS};
 pub use effect::Effect;
 pub use gateway::Gateway;
 pub use hub::{Arrival, Fallen, Hub, Told};

@@ -80,6 +80,9 @@ pub enum Lease {
 pub enum ToPeers {
     /// Hold leases for these users, or renew them. Not answered.
     Hold(Vec<UserId>),
+    /// This gateway ends: let its leases for these users end when they had the time to come back to
+    /// another, not before, so that nobody sees them go and come. Not answered.
+    Leave(Vec<UserId>),
     /// Look at these users' leases. Answered by [`FromPeers::Leases`].
     Look(Vec<UserId>),
     /// Give back the lease of a user. Not answered.

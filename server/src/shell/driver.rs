@@ -291,6 +291,13 @@ impl<S: Store> Driver<S> {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     }
+
+    /// Waits until other gateways are told what was handed over for them, or cannot be.
+    pub(super) async fn told(&self) {
+        if let Some(speaker) = &self.speaker {
+            speaker.finish().await;
+        }
+    }
 }
 
 /// One socket's side of its session.

@@ -1,5 +1,6 @@
 //! The gateway on tokio: moves bytes, asks the time, and decides nothing.
 
+mod accepting;
 mod access;
 mod clock;
 mod driver;
@@ -9,19 +10,19 @@ mod metrics;
 mod operations;
 mod rest;
 mod socket;
+mod tls;
 
 use std::future::Future;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::service::TowerToHyperService;
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
+use tokio::net::TcpListener;
+use tokio::time::timeout;
 
 pub use access::Access;
 pub use rest::{AdminKey, AdminKeyTooShort};
+pub use tls::{Tls, TlsError};
 
 use crate::bus::Bus;
 use crate::core::{Config, Gateway, Input};
@@ -29,14 +30,10 @@ use crate::store::Store;
 use crate::tokens::Tokens;
 use driver::Driver;
 
-/// Connections at once; more wait in the kernel's queue.
-const CONNECTIONS_MAX: usize = 16_384;
-/// Whoever has not sent a request's head by then is closed.
-const HEAD_TIMEOUT: Duration = Duration::from_secs(5);
-/// A request's head, in bytes: a token of 8 KiB and what browsers add.
-const HEAD_BYTES_MAX: usize = 16 * 1024;
-/// A stop waits so long for sessions and commits.
+/// A stop waits so long for sessions, commits and requests …
 const STOP_TIMEOUT: Duration = Duration::from_secs(5);
+/// … and then so long until other gateways are told.
+const TELL_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// What a running gateway is made of.
 #[derive(Debug)]
@@ -51,13 +48,16 @@ pub struct Settings {
     pub admin_key: Option<AdminKey>,
     /// How other gateways on the same store are reached; absent: there are none.
     pub bus: Option<Bus>,
+    /// The certificate for clients; absent: what they say is not encrypted here, but by a proxy.
+    pub tls: Option<Arc<Tls>>,
     /// Where health and metrics are served; absent: nowhere.
     pub operations: Option<TcpListener>,
     /// Files to serve beside it.
     pub serve_dir: Option<PathBuf>,
 }
 
-/// Serves until `stop` is ready, then says goodbye to every client and waits for what is under way.
+/// Serves until `stop` is ready. Then it takes nobody any more, says goodbye to every client, lets what
+/// is under way come to its end and tells other gateways of it: for seven seconds at most.
 pub async fn serve<S: Store>(
     settings: Settings,
     store: S,
@@ -88,51 +88,17 @@ pub async fn serve<S: Store>(
         settings.admin_key,
         settings.serve_dir,
     );
-    let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
-    tokio::pin!(stop);
-    loop {
-        let place = Arc::clone(&places).acquire_owned();
-        let accepted = tokio::select! {
-            () = &mut stop => break,
-            accepted = async { (place.await, listener.accept().await) } => accepted,
-        };
-        match accepted {
-            (Ok(place), Ok((stream, _))) => {
-                let app = app.clone();
-                tokio::spawn(async move {
-                    connection(stream, app).await;
-                    drop(place);
-                });
-            }
-            (Err(_), _) => break,
-            (Ok(_), Err(error)) => {
-                // Out of file descriptors, for example: give others the time to end.
-                tracing::warn!(%error, "a connection could not be accepted");
-                tokio::time::sleep(Duration::from_millis(100)).await;
-            }
-        }
+    if let Some(tls) = &settings.tls {
+        tokio::spawn(Arc::clone(tls).follow());
     }
-    drop(listener);
+    let connections = accepting::accept(listener, settings.tls, app, stop).await;
     tracing::info!("draining");
     driver.feed(Input::Drain);
-    if tokio::time::timeout(STOP_TIMEOUT, driver.idle())
-        .await
-        .is_err()
-    {
+    let ended = async { tokio::join!(driver.idle(), connections.finish()) };
+    if timeout(STOP_TIMEOUT, ended).await.is_err() {
         tracing::warn!("stopped with connections left");
     }
-}
-
-async fn connection(stream: TcpStream, app: axum::Router) {
-    // Frames are small and must not wait for each other.
-    let _ = stream.set_nodelay(true);
-    let mut http = hyper::server::conn::http1::Builder::new();
-    http.timer(TokioTimer::new())
-        .header_read_timeout(HEAD_TIMEOUT)
-        .max_buf_size(HEAD_BYTES_MAX);
-    let service = TowerToHyperService::new(app);
-    let connection = http.serve_connection(TokioIo::new(stream), service);
-    if let Err(error) = connection.with_upgrades().await {
-        tracing::debug!(%error, "a connection ended");
+    if timeout(TELL_TIMEOUT, driver.told()).await.is_err() {
+        tracing::warn!("stopped before other gateways were told everything");
     }
 }

@@ -80,6 +80,7 @@ impl Gateway {
             tokens: Tokens::new().with_dev().with_secret("secret"),
             admin_key: None,
             bus: None,
+            tls: None,
             operations: None,
             serve_dir: None,
         };

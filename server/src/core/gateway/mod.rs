@@ -319,6 +319,7 @@ impl Gateway {
 
     fn drain(&mut self, now: Now) {
         self.draining = true;
+        self.leave_peers();
         for session in self.sessions.keys().copied().collect::<Vec<_>>() {
             self.drain_session(now, session);
         }

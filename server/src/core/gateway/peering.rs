@@ -152,13 +152,26 @@ impl Gateway {
             true => Vec::new(),
             false => here,
         };
-        for user_ids in here.chunks(LEASES_MAX) {
-            self.to_peers.push(ToPeers::Hold(user_ids.to_vec()));
+        if self.draining {
+            self.leave_peers();
+        } else {
+            for user_ids in here.chunks(LEASES_MAX) {
+                self.to_peers.push(ToPeers::Hold(user_ids.to_vec()));
+            }
         }
         let elsewhere = self.users_elsewhere();
         if let Some(peers) = &mut self.peers {
             peers.keep(&elsewhere);
             elsewhere.iter().for_each(|user_id| peers.want(user_id));
+        }
+    }
+
+    /// Lets the leases of all users here end soon, since the gateway does.
+    pub(super) fn leave_peers(&mut self) {
+        if self.peers.is_some() {
+            let here: Vec<_> = self.presence.users().cloned().collect();
+            let orders = here.chunks(LEASES_MAX).map(<[UserId]>::to_vec);
+            self.to_peers.extend(orders.map(ToPeers::Leave));
         }
     }
 

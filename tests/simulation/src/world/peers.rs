@@ -15,6 +15,8 @@ const NEWS_MS: u64 = 50;
 const RETRY_MS: u64 = 5_000;
 /// A lease lasts so long without renewal, in virtual milliseconds.
 const LEASE_MS: u64 = 45_000;
+/// A lease of a gateway that ends lasts so long, in virtual milliseconds.
+const LEAVE_MS: u64 = 10_000;
 /// Forgotten leases are held again by then, in virtual milliseconds.
 const SETTLED_MS: u64 = 8_000;
 
@@ -87,6 +89,13 @@ impl World {
                 for user_id in users {
                     let leases = self.peers.leases.entry(user_id).or_default();
                     leases.insert(number, now + LEASE_MS);
+                }
+            }
+            ToPeers::Leave(users) => {
+                for user_id in users {
+                    let leases = self.peers.leases.entry(user_id.clone()).or_default();
+                    leases.insert(number, now + LEAVE_MS);
+                    self.peers.seen.insert(user_id, now);
                 }
             }
             ToPeers::Look(users) => {

@@ -179,6 +179,23 @@ fn whoever_leaves_here_may_still_be_elsewhere() {
 }
 
 #[test]
+fn a_gateway_that_ends_keeps_nobody_online_for_longer_than_they_need_to_come_back() {
+    let mut world = with_peers();
+    world.join(BOB, "bob");
+    world.to_peers.clear();
+    world.input(Input::Drain);
+    let leaving = ToPeers::Leave(vec!["alice".parse().unwrap(), bob()]);
+    assert_eq!(world.to_peers, [leaving.clone()]);
+    // Not even where the server was away meanwhile.
+    world.to_peers.clear();
+    world.heard(FromPeers::Up { settled_in_ms: 0 });
+    world.pass(1_000);
+    let held = |order: &&ToPeers| matches!(order, ToPeers::Hold(_) | ToPeers::Leave(_));
+    let held: Vec<_> = world.to_peers.iter().filter(held).collect();
+    assert_eq!(held, [&leaving]);
+}
+
+#[test]
 fn typing_crosses_gateways_between_those_who_take_part() {
     let mut world = with_peers();
     world.says(
