@@ -4,7 +4,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use rejoinder_gateway::store::Sqlite;
-use rejoinder_gateway::store::postgres::{self, Connector, ParticipantsTable, Tables};
+use rejoinder_gateway::store::postgres::{self, Connector, OpenError, ParticipantsTable, Tables};
 
 use rejoinder_protocol::Epoch;
 
@@ -25,6 +25,10 @@ impl Database {
         if let Some(path) = url.strip_prefix("sqlite:") {
             return Ok(match path {
                 ":memory:" => Self::SqliteMemory,
+                "" => {
+                    let words = "--database sqlite: names no file; for example sqlite:rejoinder.db";
+                    return Err(Failure(words.to_owned()));
+                }
                 path => Self::Sqlite(path.into()),
             });
         }
@@ -33,7 +37,14 @@ impl Database {
                          sqlite:rejoinder.db";
             return Err(Failure(words.to_owned()));
         }
-        let connector = Connector::new(url, options.database_ca.as_deref())?;
+        let authority = options.database_ca.as_deref();
+        let connector = Connector::new(url, authority).map_err(|error| {
+            let is_of_file = matches!(error, OpenError::Certificates(_));
+            match authority.filter(|_| is_of_file) {
+                Some(path) => Failure(format!("--database-ca {}: {error}", path.display())),
+                None => Failure(format!("--database: {error}")),
+            }
+        })?;
         let readers = usize::from(options.database_readers);
         let tables = tables(options);
         Ok(Self::Postgres(Box::new((connector, tables)), readers))

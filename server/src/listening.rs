@@ -7,6 +7,7 @@ use std::str::FromStr;
 use tokio::net::TcpListener;
 
 use crate::Failure;
+use crate::options::address;
 
 /// Where health and metrics are served unless an operator chooses.
 const OPERATIONS: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 8788);
@@ -25,8 +26,8 @@ impl FromStr for Operations {
         if text == "none" {
             return Ok(Self::Nowhere);
         }
-        let address = text.parse().map(Self::At);
-        address.map_err(|_| "it is an address and a port, such as 127.0.0.1:8788, or `none`")
+        let address = address(text).map(Self::At);
+        address.map_err(|_| "give an address and a port, such as 127.0.0.1:8788, or `none`")
     }
 }
 

@@ -3,9 +3,11 @@
 mod check;
 mod database;
 mod listening;
+mod logging;
 mod options;
+mod signals;
 
-use std::io::{IsTerminal, Write};
+use std::io::Write;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -17,7 +19,6 @@ use rejoinder_gateway::shell::{Access, AdminKey, Settings, Tls, serve};
 use rejoinder_gateway::store::{PostgresStore, SqliteStore, Store};
 use rejoinder_gateway::tokens::Tokens;
 use rejoinder_protocol::UserId;
-use tracing_subscriber::EnvFilter;
 use uuid::Uuid;
 
 use database::Database;
@@ -35,15 +36,14 @@ impl<E: std::error::Error> From<E> for Failure {
     }
 }
 
+/// Says which option an error is about.
+fn of_option<E: std::error::Error>(name: &str) -> impl FnOnce(E) -> Failure {
+    move |error| Failure(format!("{name}: {error}"))
+}
+
 fn main() -> ExitCode {
     let options = Options::parse();
-    let filter =
-        EnvFilter::try_from_env("REJOINDER_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        .with_ansi(std::io::stderr().is_terminal())
-        .init();
+    options.log.begin();
     let dev = options.serve.dev;
     let result = match options.action {
         Some(Action::Backup { to }) => database::backup(options.database, &to),
@@ -93,7 +93,7 @@ fn tokens(options: TokenOptions, dev: bool) -> Result<Tokens, Failure> {
 fn bus(options: &ServeOptions) -> Result<Option<Bus>, Failure> {
     let url = options.redis_url.as_deref().filter(|url| !url.is_empty());
     let bus = url.map(|url| Bus::new(url, &options.redis_prefix, &options.node_id));
-    Ok(bus.transpose()?)
+    bus.transpose().map_err(of_option("--redis-url"))
 }
 
 /// Returns an id that no other start of any gateway has.
@@ -116,32 +116,57 @@ async fn run(options: ServeOptions, database: Database, tokens: Tokens) -> Resul
     }
     // What is wrong with the options is said before a database is made or touched.
     let admin_key = options.admin_key.as_deref().filter(|key| !key.is_empty());
-    let admin_key = admin_key.map(AdminKey::new).transpose()?;
+    let admin_key = admin_key.map(AdminKey::new).transpose();
+    let admin_key = admin_key.map_err(of_option("--admin-key"))?;
+    let files = options.tls_certificate.clone().zip(options.tls_key.clone());
+    let tls = match files {
+        Some((certificate, key)) => {
+            let tls = Tls::load(certificate, key).await;
+            Some(Arc::new(
+                tls.map_err(of_option("--tls-certificate, --tls-key"))?,
+            ))
+        }
+        None => None,
+    };
+    let bus = bus(&options)?;
     if options.redis_url.is_some() && !matches!(database, Database::Postgres(..)) {
         tracing::warn!("REDIS_URL is not used: only gateways on one PostgreSQL database need it");
     }
+    let secrets = Secrets {
+        tokens,
+        admin_key,
+        tls,
+    };
     match database {
         Database::Sqlite(path) => {
-            let store = SqliteStore::open(&path, &fresh().into())?;
-            serve_with(options, tokens, admin_key, None, store).await
+            let store = SqliteStore::open(&path, &fresh().into());
+            let store = store.map_err(|error| {
+                Failure(format!("--database sqlite:{}: {error}", path.display()))
+            })?;
+            serve_with(options, secrets, None, store).await
         }
         Database::SqliteMemory => {
             let store = SqliteStore::memory(&fresh().into())?;
-            serve_with(options, tokens, admin_key, None, store).await
+            serve_with(options, secrets, None, store).await
         }
         Database::Postgres(postgres, readers) => {
             let (connector, tables) = *postgres;
-            let bus = bus(&options)?;
             let store = PostgresStore::open(connector, &tables, readers).await?;
-            serve_with(options, tokens, admin_key, bus, store).await
+            serve_with(options, secrets, bus, store).await
         }
     }
 }
 
-async fn serve_with<S: Store>(
-    options: ServeOptions,
+/// What says who comes in.
+struct Secrets {
     tokens: Tokens,
     admin_key: Option<AdminKey>,
+    tls: Option<Arc<Tls>>,
+}
+
+async fn serve_with<S: Store>(
+    options: ServeOptions,
+    secrets: Secrets,
     bus: Option<Bus>,
     store: S,
 ) -> Result<(), Failure> {
@@ -159,17 +184,17 @@ async fn serve_with<S: Store>(
     } else {
         Access::exactly(options.allow_origin, options.allow_host)
     };
-    let files = options.tls_certificate.zip(options.tls_key);
-    let tls = match files {
-        Some((certificate, key)) => Some(Arc::new(Tls::load(certificate, key).await?)),
-        None => None,
-    };
+    let Secrets {
+        tokens,
+        admin_key,
+        tls,
+    } = secrets;
     let listener = listening::listen("--listen", options.listen).await?;
     let operations = listening::operations(options.operations_listen).await?;
     let scheme = if tls.is_some() { "https" } else { "http" };
-    listening::tell(scheme, &listener, operations.as_ref())?;
     #[cfg(unix)]
-    tokio::spawn(hang_up(tls.clone()));
+    signals::hang_up(tls.clone())?;
+    listening::tell(scheme, &listener, operations.as_ref())?;
     let settings = Settings {
         config,
         access,
@@ -180,38 +205,6 @@ async fn serve_with<S: Store>(
         operations,
         serve_dir: options.serve_dir,
     };
-    serve(settings, store, listener, stop()).await;
+    serve(settings, store, listener, signals::stop()).await;
     Ok(())
-}
-
-/// Reads the certificate again whenever the process is asked to.
-#[cfg(unix)]
-async fn hang_up(tls: Option<Arc<Tls>>) {
-    use tokio::signal::unix::{SignalKind, signal};
-    let Ok(mut asked) = signal(SignalKind::hangup()) else {
-        return;
-    };
-    while asked.recv().await.is_some() {
-        match &tls {
-            Some(tls) => tls.ask_to_reload(),
-            None => tracing::info!("SIGHUP: there is no certificate to read again"),
-        }
-    }
-}
-
-/// Is ready when the process is asked to end.
-async fn stop() {
-    let interrupt = tokio::signal::ctrl_c();
-    #[cfg(unix)]
-    {
-        use tokio::signal::unix::{SignalKind, signal};
-        if let Ok(mut terminate) = signal(SignalKind::terminate()) {
-            tokio::select! {
-                _ = interrupt => {}
-                _ = terminate.recv() => {}
-            }
-            return;
-        }
-    }
-    let _ = interrupt.await;
 }

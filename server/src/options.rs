@@ -1,6 +1,7 @@
 //! The command line, which is also the manual.
 
 mod tokens;
+mod values;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -11,7 +12,24 @@ use rejoinder_gateway::store::postgres::{Name, Renamed, TableName};
 use rejoinder_protocol::UserId;
 
 use crate::listening::Operations;
+use crate::logging::LogOptions;
 pub(crate) use tokens::TokenOptions;
+pub(crate) use values::address;
+use values::{folder, host, origin, prefix};
+
+/// The headings of what not every gateway needs.
+const SEVERAL: &str = "Several gateways";
+const LIMITS: &str = "Limits";
+
+/// What stands below the options.
+const AFTER: &str = "\
+Signals:
+  SIGTERM, Ctrl-C  Take nobody any more, tell every client when to come back, finish what is under
+                   way, and end: within 7 seconds
+  SIGHUP           Read the certificate again
+
+More: docs/operations.md (health, metrics, logs, TLS, backup), docs/supabase.md, docs/tokens.md,
+docs/several-gateways.md";
 
 /// Takes direct messages from Rejoinder clients, orders them, keeps them, and delivers them.
 ///
@@ -34,8 +52,15 @@ pub(crate) use tokens::TokenOptions;
 ///     export REJOINDER_JWT_SECRET=...
 ///     rejoinder-gateway --allow-origin https://chat.example
 ///     rejoinder-gateway token --sub alice
+///
+/// Several gateways on one PostgreSQL database, each with its own name:
+///
+///     export REJOINDER_DATABASE=postgres://... REDIS_URL=rediss://...
+///     rejoinder-gateway --node-id a --listen 10.0.0.1:8787 --allow-origin https://chat.example
+///
+/// Every option can be set by the environment, too; the command line wins.
 #[derive(Parser)]
-#[command(version, verbatim_doc_comment)]
+#[command(version, verbatim_doc_comment, after_long_help = AFTER)]
 pub(crate) struct Options {
     #[command(subcommand)]
     pub(crate) action: Option<Action>,
@@ -45,6 +70,8 @@ pub(crate) struct Options {
     pub(crate) tokens: TokenOptions,
     #[command(flatten)]
     pub(crate) serve: ServeOptions,
+    #[command(flatten)]
+    pub(crate) log: LogOptions,
 }
 
 #[derive(Debug, Subcommand)]
@@ -80,12 +107,13 @@ pub(crate) enum Action {
         #[arg(long)]
         sub: UserId,
         /// For how many seconds it is valid.
-        #[arg(long, default_value_t = 3600)]
+        #[arg(long, default_value_t = 3600, value_parser = clap::value_parser!(u64).range(1..))]
         valid_s: u64,
     },
 }
 
 #[derive(Args)]
+#[command(next_help_heading = "Where messages are kept")]
 pub(crate) struct DatabaseOptions {
     /// Where messages are kept: `sqlite:` and a path, `sqlite::memory:`, or a
     /// `postgres://user:secret@host/database`, by a direct connection or a pooler of sessions.
@@ -94,18 +122,25 @@ pub(crate) struct DatabaseOptions {
         global = true,
         env = "REJOINDER_DATABASE",
         hide_env_values = true,
+        value_name = "URL",
         default_value = "sqlite:rejoinder.db"
     )]
     pub(crate) database: String,
     /// PostgreSQL: a PEM file with the authority of the server's certificate, if the system does not
     /// know it.
-    #[arg(long, global = true, env = "REJOINDER_DATABASE_CA")]
+    #[arg(
+        long,
+        global = true,
+        env = "REJOINDER_DATABASE_CA",
+        value_name = "FILE"
+    )]
     pub(crate) database_ca: Option<PathBuf>,
-    /// PostgreSQL: connections that read; two more write, and one listens.
+    /// PostgreSQL: connections that read, 1 to 1000; two more write, and one listens.
     #[arg(
         long,
         global = true,
         env = "REJOINDER_DATABASE_READERS",
+        value_name = "COUNT",
         default_value_t = 8,
         value_parser = clap::value_parser!(u16).range(1..=1_000)
     )]
@@ -116,6 +151,7 @@ pub(crate) struct DatabaseOptions {
         visible_alias = "table",
         global = true,
         env = "REJOINDER_MESSAGES_TABLE",
+        value_name = "TABLE",
         default_value = "public.messages"
     )]
     pub(crate) messages_table: TableName,
@@ -126,18 +162,25 @@ pub(crate) struct DatabaseOptions {
         long,
         global = true,
         env = "REJOINDER_MESSAGE_COLUMN",
+        value_name = "OURS=THEIRS",
         value_delimiter = ','
     )]
     pub(crate) message_column: Vec<Renamed>,
     /// PostgreSQL: the application's table that says who takes part in which thread. Without it,
     /// whoever has written does, and back ends say the rest.
-    #[arg(long, global = true, env = "REJOINDER_PARTICIPANTS_TABLE")]
+    #[arg(
+        long,
+        global = true,
+        env = "REJOINDER_PARTICIPANTS_TABLE",
+        value_name = "TABLE"
+    )]
     pub(crate) participants_table: Option<TableName>,
     /// PostgreSQL: its column with the thread.
     #[arg(
         long,
         global = true,
         env = "REJOINDER_PARTICIPANTS_THREAD_COLUMN",
+        value_name = "COLUMN",
         default_value = "thread_id"
     )]
     pub(crate) participants_thread_column: Name,
@@ -146,6 +189,7 @@ pub(crate) struct DatabaseOptions {
         long,
         global = true,
         env = "REJOINDER_PARTICIPANTS_USER_COLUMN",
+        value_name = "COLUMN",
         value_delimiter = ',',
         default_value = "user_id"
     )]
@@ -160,9 +204,16 @@ impl std::fmt::Debug for DatabaseOptions {
 }
 
 #[derive(Args)]
+#[command(next_help_heading = "Where clients and operators connect")]
 pub(crate) struct ServeOptions {
     /// Where to listen; port 0 takes a free one. The first line on stdout says which.
-    #[arg(long, env = "REJOINDER_LISTEN", default_value = "127.0.0.1:8787")]
+    #[arg(
+        long,
+        env = "REJOINDER_LISTEN",
+        value_name = "ADDRESS",
+        default_value = "127.0.0.1:8787",
+        value_parser = address
+    )]
     pub(crate) listen: SocketAddr,
     /// TLS of its own: a PEM file with the certificate, and those that lead to its authority. Read
     /// again when it changes and on SIGHUP; a bad one changes nothing. Without it, put a proxy that
@@ -193,34 +244,84 @@ pub(crate) struct ServeOptions {
     pub(crate) dev: bool,
     /// A page's origin that may connect, such as `https://chat.example`; may be repeated. Pages
     /// served under the gateway's own host may anyway.
-    #[arg(long, env = "REJOINDER_ALLOW_ORIGIN", value_delimiter = ',')]
+    #[arg(
+        long,
+        env = "REJOINDER_ALLOW_ORIGIN",
+        value_name = "ORIGIN",
+        value_delimiter = ',',
+        value_parser = origin
+    )]
     pub(crate) allow_origin: Vec<String>,
     /// A further `Host` under which requests arrive, for example from a proxy; may be repeated.
-    #[arg(long, env = "REJOINDER_ALLOW_HOST", value_delimiter = ',')]
+    #[arg(
+        long,
+        env = "REJOINDER_ALLOW_HOST",
+        value_name = "HOST",
+        value_delimiter = ',',
+        value_parser = host
+    )]
     pub(crate) allow_host: Vec<String>,
     /// The key by which your back end asks the REST interface for anybody's threads: at least 32
     /// characters, such as `openssl rand -hex 32` makes. Without it no back end is let in. Better set
     /// by the environment: a command line shows in process lists.
-    #[arg(long, env = "REJOINDER_ADMIN_KEY", hide_env_values = true)]
+    #[arg(
+        long,
+        env = "REJOINDER_ADMIN_KEY",
+        hide_env_values = true,
+        value_name = "KEY"
+    )]
     pub(crate) admin_key: Option<String>,
     /// Redis 7 or later, by which several gateways on one PostgreSQL database tell each other what
     /// happens: `redis://user:secret@host:6379`, `rediss://` for TLS. Without it each finds what
     /// others wrote by asking the database, every 15 seconds.
-    #[arg(long, env = "REDIS_URL", hide_env_values = true)]
+    #[arg(
+        long,
+        env = "REDIS_URL",
+        hide_env_values = true,
+        value_name = "URL",
+        help_heading = SEVERAL
+    )]
     pub(crate) redis_url: Option<String>,
     /// Redis: with what the names of its keys begin.
-    #[arg(long, env = "REJOINDER_REDIS_PREFIX", default_value = "rejoinder")]
+    #[arg(
+        long,
+        env = "REJOINDER_REDIS_PREFIX",
+        value_name = "WORD",
+        default_value = "rejoinder",
+        value_parser = prefix,
+        help_heading = SEVERAL
+    )]
     pub(crate) redis_prefix: String,
     /// What this gateway is called among others.
-    #[arg(long, env = "HOSTNAME", default_value = "gateway")]
+    #[arg(
+        long,
+        env = "HOSTNAME",
+        value_name = "NAME",
+        default_value = "gateway",
+        help_heading = SEVERAL
+    )]
     pub(crate) node_id: String,
-    /// Messages that one connection may send at once.
-    #[arg(long, env = "REJOINDER_MESSAGES_BURST", default_value_t = 60)]
+    /// Messages that one connection may send at once, 1 to 100000.
+    #[arg(
+        long,
+        env = "REJOINDER_MESSAGES_BURST",
+        value_name = "COUNT",
+        default_value_t = 60,
+        value_parser = clap::value_parser!(u32).range(1..=100_000),
+        help_heading = LIMITS
+    )]
     pub(crate) messages_burst: u32,
-    /// Messages that one connection may send per second after that.
-    #[arg(long, env = "REJOINDER_MESSAGES_PER_SECOND", default_value_t = 10)]
+    /// Messages that one connection may send per second after that, 1 to 100000.
+    #[arg(
+        long,
+        env = "REJOINDER_MESSAGES_PER_SECOND",
+        value_name = "COUNT",
+        default_value_t = 10,
+        value_parser = clap::value_parser!(u32).range(1..=100_000),
+        help_heading = LIMITS
+    )]
     pub(crate) messages_per_second: u32,
     /// A folder of files to serve at `/`, such as a built web application.
-    #[arg(long, env = "REJOINDER_SERVE_DIR")]
+    #[arg(long, env = "REJOINDER_SERVE_DIR", value_name = "FOLDER", value_parser = folder)]
     pub(crate) serve_dir: Option<PathBuf>,
 }

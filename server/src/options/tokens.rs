@@ -5,12 +5,18 @@ use clap::builder::FalseyValueParser;
 use rejoinder_gateway::tokens::TokenSettings;
 
 #[derive(Args)]
+#[command(next_help_heading = "Who may connect")]
 pub(crate) struct TokenOptions {
     /// Your Supabase project, such as `https://abc.supabase.co`. Its signed-in users may connect:
     /// issuer `<url>/auth/v1`, keys from `<url>/auth/v1/.well-known/jwks.json`, audience and role
     /// `authenticated`, a UUID as `sub`. Its anon and service keys may not, and are not needed.
     /// `SUPABASE_URL` is read too.
-    #[arg(long, global = true, env = "NEXT_PUBLIC_SUPABASE_URL")]
+    #[arg(
+        long,
+        global = true,
+        env = "NEXT_PUBLIC_SUPABASE_URL",
+        value_name = "URL"
+    )]
     supabase_url: Option<String>,
     /// The secret that tokens are signed with (HS256). Better set by the environment: a command
     /// line shows in process lists. `SUPABASE_JWT_SECRET`, the legacy secret of a project, is read
@@ -19,19 +25,25 @@ pub(crate) struct TokenOptions {
         long,
         global = true,
         env = "REJOINDER_JWT_SECRET",
+        value_name = "SECRET",
         hide_env_values = true
     )]
     jwt_secret: Option<String>,
     /// Where an issuer publishes its keys (ES256, RS256): `https://`, or `http://` on this machine.
     /// Fetched when needed, at least every 10 minutes; after an hour without an answer nobody is
     /// let in. Without --supabase-url it needs --jwt-issuer and --jwt-audience.
-    #[arg(long, global = true, env = "REJOINDER_JWKS_URL")]
+    #[arg(long, global = true, env = "REJOINDER_JWKS_URL", value_name = "URL")]
     jwks_url: Option<String>,
     /// Demand this `aud` in every token.
-    #[arg(long, global = true, env = "REJOINDER_JWT_AUDIENCE")]
+    #[arg(
+        long,
+        global = true,
+        env = "REJOINDER_JWT_AUDIENCE",
+        value_name = "AUD"
+    )]
     jwt_audience: Option<String>,
     /// Demand this `iss` in every token.
-    #[arg(long, global = true, env = "REJOINDER_JWT_ISSUER")]
+    #[arg(long, global = true, env = "REJOINDER_JWT_ISSUER", value_name = "ISS")]
     jwt_issuer: Option<String>,
     /// Refuse users who have not signed up (`is_anonymous` in Supabase tokens).
     #[arg(

@@ -185,7 +185,7 @@ fn a_gateway_that_ends_keeps_nobody_online_for_longer_than_they_need_to_come_bac
     world.to_peers.clear();
     world.input(Input::Drain);
     let leaving = ToPeers::Leave(vec!["alice".parse().unwrap(), bob()]);
-    assert_eq!(world.to_peers, [leaving.clone()]);
+    assert_eq!(world.to_peers, std::slice::from_ref(&leaving));
     // Not even where the server was away meanwhile.
     world.to_peers.clear();
     world.heard(FromPeers::Up { settled_in_ms: 0 });
