@@ -37,6 +37,15 @@ struct Tab {
     link: Option<(Attempt, SessionKey)>,
 }
 
+/// Something that happened on a socket, which is named by its session.
+#[derive(Clone, Debug)]
+pub(crate) enum Line {
+    Closes(u64),
+    Hears(u64, String),
+    Opens(u64),
+    Says(u64, String),
+}
+
 struct Running {
     gateway: Gateway,
     store: Sqlite,
@@ -60,6 +69,8 @@ pub(crate) struct World {
     held: VecDeque<Effect>,
     /// What became of the backend's commands.
     answers: Vec<Answer>,
+    /// What went over every socket, in its order.
+    pub(crate) recording: Vec<Line>,
 }
 
 impl World {
@@ -78,6 +89,7 @@ impl World {
             hold_reads: false,
             held: VecDeque::new(),
             answers: Vec::new(),
+            recording: Vec::new(),
         };
         world.start_gateway();
         world
@@ -301,6 +313,7 @@ impl World {
         self.sessions += 1;
         let session = SessionKey(self.sessions);
         self.tabs[index].link = Some((attempt, session));
+        self.recording.push(Line::Opens(session.0));
         self.gateway_input(Input::Opened { session });
         self.tabs[index]
             .browser
@@ -310,6 +323,7 @@ impl World {
     fn close_link(&mut self, index: usize, attempt: Attempt) {
         if let Some((_, session)) = self.tabs[index].link.filter(|(open, _)| *open == attempt) {
             self.tabs[index].link = None;
+            self.recording.push(Line::Closes(session.0));
             self.gateway_input(Input::Closed { session });
         }
     }
@@ -320,6 +334,7 @@ impl World {
         }
         if let Some((_, session)) = self.tabs[index].link.filter(|(open, _)| *open == attempt) {
             let text = encode(frame);
+            self.recording.push(Line::Says(session.0, text.clone()));
             let bytes = text.len();
             let frame = decode_client_frame(&text);
             self.gateway_input(Input::Frame {
@@ -422,6 +437,8 @@ impl World {
             return;
         };
         if let (Network::Works, Some((attempt, _))) = (tab.network, tab.link) {
+            let heard = Line::Hears(session.0, text.to_owned());
+            self.recording.push(heard);
             tab.browser.feed(TabInput::Frame {
                 attempt,
                 text: text.to_owned(),
