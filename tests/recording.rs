@@ -3,7 +3,8 @@
 //! `RECORD=0.1.0 cargo test --test recording` writes it where the gateway's tests replay it.
 
 #![cfg(not(target_arch = "wasm32"))]
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+#![allow(clippy::panic, clippy::indexing_slicing)]
 #![allow(clippy::wildcard_enum_match_arm, dead_code)]
 
 mod story;

@@ -76,6 +76,13 @@ async fn talk(gateway: &Process) -> Vec<String> {
     }
     let mut person = greet(gateway, &good).await;
     person.hear_of("welcome").await;
+    write(gateway, &refused[0]).await;
+    request(gateway, &refused, &good).await;
+    [refused, vec![good]].concat()
+}
+
+/// Sends messages and frames, well and badly.
+async fn write(gateway: &Process, wrong_token: &str) {
     let mut alice = gateway.join("alice").await;
     alice.watch().await;
     let text =
@@ -101,7 +108,7 @@ async fn talk(gateway: &Process) -> Vec<String> {
         assert_eq!(error["code"], code, "{frame}");
     }
     alice
-        .say(&format!(r#"{{"type":"auth","token":"{}"}}"#, refused[0]))
+        .say(&format!(r#"{{"type":"auth","token":"{wrong_token}"}}"#))
         .await;
     assert_eq!(alice.closed().await, 4100);
     for message in [
@@ -115,8 +122,12 @@ async fn talk(gateway: &Process) -> Vec<String> {
         let _ = bob.socket.send(Message::Close(None)).await;
         assert!(bob.next().await.is_err());
     }
+}
+
+/// Sends requests that are refused.
+async fn request(gateway: &Process, refused: &[String], good: &str) {
     for (what, token, body) in [
-        ("POST /v1/threads", &*good, format!("{{\"{MARK}\"")),
+        ("POST /v1/threads", good, format!("{{\"{MARK}\"")),
         (
             "POST /v1/threads",
             ADMIN_KEY,
@@ -149,7 +160,6 @@ async fn talk(gateway: &Process) -> Vec<String> {
     ] {
         ask(gateway, &head, MARK).await;
     }
-    [refused, vec![good]].concat()
 }
 
 async fn log(format: &str) -> String {

@@ -120,18 +120,6 @@ impl Hub {
         }
     }
 
-    /// Returns how many users have a session.
-    #[must_use]
-    pub fn user_count(&self) -> usize {
-        self.users.len()
-    }
-
-    /// Returns how many threads somebody is subscribed to.
-    #[must_use]
-    pub fn thread_count(&self) -> usize {
-        self.threads.len()
-    }
-
     /// Returns the threads that somebody is subscribed to.
     pub fn threads(&self) -> impl Iterator<Item = &ThreadId> {
         self.threads.keys()

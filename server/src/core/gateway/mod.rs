@@ -1,6 +1,7 @@
 //! One process' worth of sessions, hub, presence and committer, as one state machine.
 
 mod commits;
+mod levels;
 mod peering;
 mod reads;
 mod telling;
@@ -19,8 +20,8 @@ use super::config::DRAIN_SPREAD_MS;
 use super::session::requests::Surroundings;
 use super::session::{Pumped, Session, Step};
 use super::{
-    Batch, Committer, Config, Effect, Hub, Ids, Input, Lane, Levels, Measure, Millis, News, Now,
-    Origin, Others, Peers, Presence, ReadId, SessionKey, ToPeers, Watch,
+    Batch, Committer, Config, Effect, Hub, Ids, Input, Lane, Measure, Millis, News, Now, Origin,
+    Others, Peers, Presence, ReadId, SessionKey, ToPeers, Watch,
 };
 use crate::store::Answer;
 
@@ -177,32 +178,6 @@ impl Gateway {
     #[must_use]
     pub fn session_count(&self) -> usize {
         self.sessions.len()
-    }
-
-    /// Returns whether it is being stopped.
-    #[must_use]
-    pub fn is_draining(&self) -> bool {
-        self.draining
-    }
-
-    /// Returns whether other gateways can be reached; `None` if there cannot be any.
-    #[must_use]
-    pub fn are_peers_up(&self) -> Option<bool> {
-        self.peers.as_ref().map(Peers::is_up)
-    }
-
-    /// Returns how much there is of what an operator watches. Looks at every session.
-    #[must_use]
-    pub fn levels(&self) -> Levels {
-        let waiting = self.sessions.values().map(|one| one.outbound.waiting());
-        Levels {
-            sessions: self.sessions.len(),
-            users: self.hub.user_count(),
-            threads: self.hub.thread_count(),
-            waiting_commands: self.committer.waiting(),
-            waiting_frames: waiting.sum(),
-            reads: self.reads.len(),
-        }
     }
 
     fn touch(&mut self, session: SessionKey) -> Option<(&mut Session, &Config)> {
