@@ -1,6 +1,7 @@
 //! What is counted, and that it is counted once.
 
 use super::*;
+use crate::core::Levels;
 
 fn count(world: &World, wanted: impl Fn(&Measure) -> bool) -> usize {
     world.measures.iter().filter(|one| wanted(one)).count()
