@@ -146,7 +146,7 @@ impl World {
         let seen = self.peers.seen.entry(user_id.clone()).or_default();
         *seen = ended
             .into_iter()
-            .map(|until| until - LEASE_MS)
+            .map(|until| until.saturating_sub(LEASE_MS))
             .fold(*seen, u64::max);
         Lease::Free {
             last_seen_at: UnixMillis::try_from(*seen).ok().filter(|_| *seen > 0),
