@@ -119,6 +119,19 @@ pub struct Hello {
     pub resume: Vec<Resume>,
 }
 
+/// `hello` as the body of a request for a stream. What is missing, the token, is in the request's
+/// head, `Authorization`.
+#[derive(Clone, Debug, Eq, PartialEq, Deserialize, Serialize)]
+#[serde(tag = "type", rename = "hello")]
+pub struct StreamHello {
+    /// The version the client speaks.
+    pub protocol_version: u32,
+    /// Threads to subscribe, at most [`STREAM_THREADS_MAX`](crate::STREAM_THREADS_MAX): no
+    /// `subscribe` follows.
+    #[serde(default)]
+    pub resume: Vec<Resume>,
+}
+
 /// One thread of `hello.resume`; means the same as a `subscribe` of it.
 #[derive(Clone, Debug, Eq, PartialEq, Deserialize, Serialize)]
 pub struct Resume {

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     ClientFrame, ClientFrameType, ClientMsgId, ErrorCode, ErrorRef, JSON_DEPTH_MAX,
-    SERVER_FRAME_BYTES_MAX, ServerFrame, ThreadId,
+    SERVER_FRAME_BYTES_MAX, ServerFrame, StreamHello, ThreadId,
 };
 
 /// Encodes a frame or a part of one.
@@ -103,6 +103,23 @@ pub fn decode_client_frame(text: &str) -> Result<ClientFrame, DecodeError> {
         },
         reference: Some(envelope.reference()),
     })
+}
+
+/// Reads the body of a request for a stream.
+///
+/// # Errors
+///
+/// [`DecodeErrorKind::Invalid`] for another frame or a missing field, else
+/// [`DecodeErrorKind::BadJson`].
+pub fn decode_stream_hello(text: &str) -> Result<StreamHello, DecodeErrorKind> {
+    if depth(text) > JSON_DEPTH_MAX {
+        return Err(DecodeErrorKind::BadJson);
+    }
+    let envelope: Envelope = serde_json::from_str(text).map_err(|_| DecodeErrorKind::BadJson)?;
+    if envelope.frame_type != ClientFrameType::Hello {
+        return Err(DecodeErrorKind::Invalid);
+    }
+    serde_json::from_str(text).map_err(|_| DecodeErrorKind::Invalid)
 }
 
 /// A text that is not a gateway's frame: whatever sent it does not speak this protocol.

@@ -18,12 +18,12 @@ mod since;
 
 pub use client_frame::{
     Auth, Cancel, ClientFrame, ClientFrameType, Hello, HistoryRequest, InboxRequest, Resume, Send,
-    Subscribe, Sync, Token, Typing, Unsubscribe,
+    StreamHello, Subscribe, Sync, Token, Typing, Unsubscribe,
 };
 pub use close_code::{CloseCode, Reaction, reaction};
 pub use codec::{
     DecodeError, DecodeErrorKind, ServerDecodeError, decode_client_frame, decode_server_frame,
-    encode,
+    decode_stream_hello, encode,
 };
 pub use content::{Attachment, ContentError, check_content};
 pub use error_code::ErrorCode;
@@ -32,7 +32,7 @@ pub use limits::{
     ATTACHMENTS_BYTES_MAX, ATTACHMENTS_MAX, BODY_BYTES_MAX, CATCH_UP_CHANGES_MAX, FRAME_BYTES_MAX,
     HELLO_BYTES_MAX, HELLO_TIMEOUT_MS, IDLE_MS, JSON_DEPTH_MAX, Limits, PAGE_BYTES_MAX,
     PAGE_CHANGES_MAX, PING_INTERVAL_MS, PREVIEW_BYTES_MAX, RESET_MESSAGES, RESUME_THREADS_MAX,
-    SEND_BYTES_MAX, SERVER_FRAME_BYTES_MAX, TOKEN_BYTES_MAX,
+    SEND_BYTES_MAX, SERVER_FRAME_BYTES_MAX, STREAM_THREADS_MAX, TOKEN_BYTES_MAX,
 };
 pub use numbers::{NumberError, Revision, SequenceNumber, UnixMillis};
 pub use objects::{Message, Object, Participant, Preview, ThreadSummary};

@@ -29,6 +29,10 @@ pub const TOKEN_BYTES_MAX: usize = 8 * 1024;
 /// Threads in `hello.resume`; the rest follow by `subscribe`.
 pub const RESUME_THREADS_MAX: usize = 64;
 
+/// Threads that one connection may be subscribed to; all of them are in the `hello` of a stream, which
+/// has no token: 100 × ~230 bytes are within [`HELLO_BYTES_MAX`].
+pub const STREAM_THREADS_MAX: usize = 100;
+
 /// Changes in one `page`, and messages in one `history` answer.
 pub const PAGE_CHANGES_MAX: usize = 200;
 

@@ -1,6 +1,6 @@
 //! What an operator may choose, and the bounds that nobody may.
 
-use rejoinder_protocol::Epoch;
+use rejoinder_protocol::{Epoch, STREAM_THREADS_MAX};
 
 /// Frames and bytes of changes that may wait for one client; more makes it fall back to pages.
 pub(crate) const CHANGES_MAX: usize = 256;
@@ -26,7 +26,7 @@ pub(crate) const WAITING_COMMANDS_MAX: usize = 8192;
 /// A thread that was locked by somebody else so often in a row is waited for.
 pub(crate) const SKIPS_MAX: u32 = 3;
 /// Threads that one session may be subscribed to.
-pub(crate) const SUBSCRIPTIONS_MAX: usize = 100;
+pub(crate) const SUBSCRIPTIONS_MAX: usize = STREAM_THREADS_MAX;
 /// Thread summaries that a session may owe its client before it must start over.
 pub(crate) const SUMMARIES_MAX: usize = 1024;
 /// Threads with a commit of unknown fate that are remembered (16 failed batches).

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use rejoinder_protocol::{
-    ClientFrame, DecodeError, Epoch, Revision, ServerFrame, SessionId, ThreadId, UnixMillis,
-    UserId, encode,
+    ClientFrame, DecodeError, Epoch, Resume, Revision, ServerFrame, SessionId, ThreadId,
+    UnixMillis, UserId, encode,
 };
 
 use super::{BatchId, FromPeers, Measure, ReadId, RequestId};
@@ -67,12 +67,32 @@ pub enum Input {
     },
     /// Something of other gateways, or an answer to `Effect::Peers`.
     Peers(FromPeers),
+    /// A request of one frame was accepted, of a user who is known already: the frame follows. It is
+    /// answered when `Gateway::is_answered`.
+    Posted {
+        /// A key that was never used before.
+        session: SessionKey,
+        /// Who it is.
+        identity: Identity,
+        /// The history that the frame is meant for; `None`: whichever it is.
+        epoch: Option<Epoch>,
+    },
     /// Answers `Effect::Read`.
     Read {
         /// The read.
         read: ReadId,
         /// What was read.
         result: Result<ReadDone, StoreError>,
+    },
+    /// A request was accepted whose answer is a stream: of a user who is known already, and who says
+    /// nothing more on it.
+    Streamed {
+        /// A key that was never used before.
+        session: SessionKey,
+        /// Who it is.
+        identity: Identity,
+        /// Threads to subscribe at once.
+        resume: Vec<Resume>,
     },
     /// `Gateway::next_wakeup` has come.
     Tick,

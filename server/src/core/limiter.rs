@@ -24,6 +24,13 @@ impl Bucket {
         }
     }
 
+    /// Returns whether nothing was taken lately.
+    #[must_use]
+    pub fn is_full(&self, now: Millis) -> bool {
+        let gained = now.since(self.filled_at).saturating_mul(self.per_second);
+        self.held.saturating_add(gained) >= self.burst * 1_000
+    }
+
     /// Takes one.
     ///
     /// # Errors

@@ -17,6 +17,7 @@ mod measure;
 mod outbound;
 mod peers;
 mod presence;
+mod rates;
 mod session;
 mod time;
 mod watch;
@@ -35,6 +36,7 @@ pub use measure::{Levels, Measure};
 pub use outbound::{Batch, Full, Lane, Outbound};
 pub use peers::{FromPeers, Lease, News, Peers, ToPeers};
 pub use presence::Presence;
+pub(crate) use rates::Rates;
 pub use time::{Millis, Now};
 pub use watch::{Others, Watch};
 

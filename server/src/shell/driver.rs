@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use rejoinder_protocol::Token;
+use rejoinder_protocol::{Epoch, Resume, Token};
 use tokio::sync::{Notify, mpsc, oneshot};
 
 use super::clock::Clock;
@@ -222,13 +222,44 @@ impl<S: Store> Driver<S> {
         }
     }
 
-    /// Begins a session. It ends when what is returned is dropped, also by a panic.
+    /// Begins the session of a socket.
     pub(super) fn open(self: &Arc<Self>) -> Opened<S> {
+        self.begin(|session| Input::Opened { session })
+    }
+
+    /// Begins the session of a stream.
+    pub(super) fn open_stream(
+        self: &Arc<Self>,
+        identity: Identity,
+        resume: Vec<Resume>,
+    ) -> Opened<S> {
+        self.begin(|session| Input::Streamed {
+            session,
+            identity,
+            resume,
+        })
+    }
+
+    /// Begins the session of a request of one frame.
+    pub(super) fn open_post(
+        self: &Arc<Self>,
+        identity: Identity,
+        epoch: Option<Epoch>,
+    ) -> Opened<S> {
+        self.begin(|session| Input::Posted {
+            session,
+            identity,
+            epoch,
+        })
+    }
+
+    /// Begins a session. It ends when what is returned is dropped, also by a panic.
+    fn begin(self: &Arc<Self>, how: impl FnOnce(SessionKey) -> Input) -> Opened<S> {
         let session = SessionKey(self.last_key.fetch_add(1, Ordering::Relaxed));
         let flush = Arc::new(Notify::new());
         lock(&self.sockets).insert(session, Arc::clone(&flush));
         self.metrics.opened();
-        self.feed(Input::Opened { session });
+        self.feed(how(session));
         Opened {
             driver: Arc::clone(self),
             session,
@@ -300,7 +331,7 @@ impl<S: Store> Driver<S> {
     }
 }
 
-/// One socket's side of its session.
+/// A client's side of its session.
 pub(super) struct Opened<S: Store> {
     driver: Arc<Driver<S>>,
     session: SessionKey,
@@ -332,6 +363,11 @@ impl<S: Store> Opened<S> {
     pub(super) fn may_read(&self) -> bool {
         self.driver
             .with_gateway(|gateway, _| gateway.may_read(self.session))
+    }
+
+    pub(super) fn is_answered(&self) -> bool {
+        self.driver
+            .with_gateway(|gateway, _| gateway.is_answered(self.session))
     }
 
     pub(super) fn flush_again(&self) {

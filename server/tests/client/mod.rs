@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 #![allow(clippy::indexing_slicing, dead_code, unreachable_pub, missing_docs)]
 
+pub mod stream;
+
 use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;

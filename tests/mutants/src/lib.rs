@@ -66,6 +66,8 @@ mutants! {
     EarlierReadBelieved,
     /// What another gateway tells of another history of the database is told on.
     NewsOfAnotherHistory,
+    /// A request that is meant for another history of the database is taken.
+    PostOfAnotherHistoryTaken,
     /// A gateway holds its users' leases once, and never renews them.
     LeaseNotRenewed,
     /// What a gateway has missed of others it does not look for.

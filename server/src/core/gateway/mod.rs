@@ -1,6 +1,7 @@
 //! One process' worth of sessions, hub, presence and committer, as one state machine.
 
 mod commits;
+mod entering;
 mod levels;
 mod peering;
 mod reads;
@@ -21,7 +22,7 @@ use super::session::requests::Surroundings;
 use super::session::{Pumped, Session, Step};
 use super::{
     Batch, Committer, Config, Effect, Hub, Ids, Input, Lane, Measure, Millis, News, Now, Origin,
-    Others, Peers, Presence, ReadId, SessionKey, ToPeers, Watch,
+    Others, Peers, Presence, Rates, ReadId, SessionKey, ToPeers, Watch,
 };
 use crate::store::Answer;
 
@@ -65,6 +66,8 @@ pub struct Gateway {
     /// Threads with a commit of unknown fate, whose participants may be owed a look.
     unsure: BTreeSet<rejoinder_protocol::ThreadId>,
     draining: bool,
+    /// What each user did lately.
+    rates: Rates,
 }
 
 impl Gateway {
@@ -89,6 +92,7 @@ impl Gateway {
             deadlines: BTreeSet::new(),
             unsure: BTreeSet::new(),
             draining: false,
+            rates: Rates::default(),
         }
     }
 
@@ -125,7 +129,17 @@ impl Gateway {
             }
             Input::Opened { session } => self.opened(now, session),
             Input::Peers(heard) => self.heard_of_peers(now, heard),
+            Input::Posted {
+                session,
+                identity,
+                epoch,
+            } => self.posted(now, session, identity, epoch.as_ref()),
             Input::Read { read, result } => self.read_done(now, read, result, effects),
+            Input::Streamed {
+                session,
+                identity,
+                resume,
+            } => self.streamed(now, session, identity, resume, effects),
             Input::Tick => self.tick(now, effects),
             Input::Verified { session, result } => self.verified(now, session, result, effects),
         }
@@ -186,14 +200,11 @@ impl Gateway {
         Some((found, &self.config))
     }
 
-    fn opened(&mut self, now: Now, session: SessionKey) {
-        let name = self.ids.session_id(now.wall);
-        let one = Session::new(now.monotonic, &self.config, name);
-        self.sessions.insert(session, one);
-        if self.draining {
-            self.drain_session(now, session);
-        }
-        self.touched.insert(session);
+    /// Returns whether everything that a session asked is answered, and the answers are taken.
+    #[must_use]
+    pub fn is_answered(&self, session: SessionKey) -> bool {
+        let one = self.sessions.get(&session);
+        one.is_none_or(|one| one.outbound.all_answered() && !one.outbound.has_frames())
     }
 
     fn frame(
@@ -212,6 +223,7 @@ impl Gateway {
             now,
             config: &self.config,
             ids: &mut self.ids,
+            rates: &mut self.rates,
         };
         let mut steps = Vec::new();
         one.frame(around, bytes, frame, &mut steps);
@@ -315,6 +327,7 @@ impl Gateway {
 
     fn tick(&mut self, now: Now, effects: &mut Vec<Effect>) {
         self.poll(now, effects);
+        self.rates.sweep(now.monotonic);
         for user_id in self.presence.tick(now.monotonic) {
             self.went(now, &user_id);
         }
@@ -375,7 +388,9 @@ impl Gateway {
         thread_id: rejoinder_protocol::ThreadId,
         is_typing: bool,
     ) {
-        if self.show_typing(now, user_id, thread_id.clone(), is_typing) {
+        let is_shown = self.show_typing(now, user_id, thread_id.clone(), is_typing);
+        // Of a thread that nobody watches here nobody here knows who takes part; others check it.
+        if is_shown || !self.hub.is_watched(&thread_id) {
             let user_id = user_id.clone();
             self.tell_peers(|_| News::Typing {
                 thread_id,

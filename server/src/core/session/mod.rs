@@ -17,7 +17,7 @@ use rejoinder_protocol::{
 
 use super::config::{BUSY_RETRY_MS, DRAIN_MS, QUESTIONS_MAX, TOKEN_LEEWAY_MS};
 use super::input::SessionName;
-use super::{Batch, Bucket, Config, Identity, Lane, Measure, Millis, Now, Outbound, Refusal};
+use super::{Batch, Config, Identity, Lane, Measure, Millis, Now, Outbound, Refusal};
 use crate::store::{Command, Read};
 
 pub(crate) use subscriptions::{Pumped, Subscriptions};
@@ -46,16 +46,26 @@ enum Phase {
     Closed(CloseCode),
 }
 
+/// By what a client came.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Kind {
+    /// A request of one frame.
+    Post,
+    /// A socket: frames go both ways.
+    Socket,
+    /// A stream: frames go to the client only.
+    Stream,
+}
+
 /// One client's connection.
 #[derive(Debug)]
 pub(crate) struct Session {
+    kind: Kind,
     phase: Phase,
     name: Option<SessionName>,
     user_id: Option<UserId>,
     pub(crate) outbound: Outbound,
     pub(crate) subscriptions: Subscriptions,
-    messages: Bucket,
-    typing_rate: Bucket,
     /// Threads in which the client said it is writing, until when that counts.
     pub(crate) typing: BTreeMap<ThreadId, Millis>,
     bad_json: VecDeque<Millis>,
@@ -77,8 +87,9 @@ pub(crate) struct Session {
 }
 
 impl Session {
-    pub(crate) fn new(now: Millis, config: &Config, name: Option<SessionName>) -> Self {
+    pub(crate) fn new(now: Millis, name: Option<SessionName>, kind: Kind) -> Self {
         Self {
+            kind,
             phase: Phase::Greeting {
                 until: now.after(HELLO_TIMEOUT_MS),
             },
@@ -86,8 +97,6 @@ impl Session {
             user_id: None,
             outbound: Outbound::new(now),
             subscriptions: Subscriptions::default(),
-            messages: Bucket::new(now, config.messages_burst, config.messages_per_second),
-            typing_rate: Bucket::new(now, 5, 5),
             typing: BTreeMap::new(),
             bad_json: VecDeque::new(),
             heard_at: now,
@@ -128,6 +137,30 @@ impl Session {
                 self.drain.is_none() && asks_little && self.outbound.may_read()
             }
             Phase::Verifying { .. } | Phase::Closed(_) => false,
+        }
+    }
+
+    /// Takes the greeting of a stream, whose user is known already.
+    pub(crate) fn greeted(
+        &mut self,
+        now: Now,
+        config: &Config,
+        identity: Identity,
+        resume: Vec<Resume>,
+        steps: &mut Vec<Step>,
+    ) {
+        if let Phase::Greeting { until } = self.phase {
+            self.phase = Phase::Verifying { until, resume };
+            self.verified(now, config, identity, steps);
+        }
+    }
+
+    /// Takes the user of a request of one frame. Nobody is told that they are here.
+    pub(crate) fn posted(&mut self, identity: Identity) {
+        if let Phase::Greeting { .. } = self.phase {
+            self.user_id = Some(identity.user_id);
+            // It was looked at just now.
+            self.phase = Phase::Ready { expires_at: None };
         }
     }
 
@@ -344,8 +377,8 @@ impl Session {
             Phase::Greeting { until } | Phase::Verifying { until, .. } => Some(until),
             Phase::Ready { expires_at } => [
                 expires_at,
-                Some(self.ping_at),
-                Some(self.heard_at.after(IDLE_MS)),
+                (self.kind != Kind::Post).then_some(self.ping_at),
+                self.idles_at(),
                 self.outbound.stalls_at(),
                 self.subscriptions.next_wakeup(),
                 self.drain.map(|(until, _)| until),
@@ -354,6 +387,12 @@ impl Session {
             .flatten()
             .min(),
         }
+    }
+
+    /// When a silent client counts as gone. On a stream it is never heard; that it does not read shows
+    /// when something is written.
+    fn idles_at(&self) -> Option<Millis> {
+        (self.kind == Kind::Socket).then(|| self.heard_at.after(IDLE_MS))
     }
 
     /// Does what is due.
@@ -375,10 +414,10 @@ impl Session {
         if self.outbound.stalls_at().is_some_and(|at| at <= now) {
             return self.close(now, CloseCode::SlowConsumer, None);
         }
-        if self.heard_at.after(IDLE_MS) <= now {
+        if self.idles_at().is_some_and(|at| at <= now) {
             return self.close(now, CloseCode::Idle, None);
         }
-        if self.ping_at <= now {
+        if self.ping_at <= now && self.kind != Kind::Post {
             self.ping_at = now.after(PING_INTERVAL_MS);
             // Whoever is being sent something else needs no sign of life.
             if self.outbound.is_idle() {

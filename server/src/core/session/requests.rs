@@ -4,12 +4,12 @@ use rejoinder_protocol::{
     Cancel, ClientFrame, ClientFrameType, CloseCode, DecodeError, DecodeErrorKind, ErrorCode,
     ErrorRef, HELLO_BYTES_MAX, Hello, HistoryRequest, InboxRequest, PROTOCOL_VERSION,
     RESUME_THREADS_MAX, SEND_BYTES_MAX, Send, ServerFrame, Since, Sync, TOKEN_BYTES_MAX, ThreadId,
-    Token, UserId, check_content,
+    Token, Typing, UserId, check_content,
 };
 
-use super::{Phase, Session, Step};
+use super::{Kind, Phase, Session, Step};
 use crate::core::config::{BAD_JSON_MAX, BAD_JSON_WINDOW_MS, TYPING_LEASE_MS};
-use crate::core::{Config, Ids, Millis, Now};
+use crate::core::{Config, Ids, Millis, Now, Rates};
 use crate::store::{Command, NewMessage, Read};
 
 /// What a frame needs besides the session.
@@ -17,6 +17,7 @@ pub(crate) struct Surroundings<'a> {
     pub(crate) now: Now,
     pub(crate) config: &'a Config,
     pub(crate) ids: &'a mut Ids,
+    pub(crate) rates: &'a mut Rates,
 }
 
 impl Session {
@@ -111,13 +112,21 @@ impl Session {
         let Some(user_id) = self.user_id.clone() else {
             return self.close(now, CloseCode::Internal, None);
         };
+        if self.kind == Kind::Post && needs_connection(&frame) {
+            let reference = ErrorRef {
+                frame_type: frame.frame_type(),
+                thread_id: None,
+                client_msg_id: None,
+            };
+            return self.refuse(now, Some(reference), ErrorCode::Invalid);
+        }
         match frame {
             ClientFrame::Hello(_) => self.close(now, CloseCode::ProtocolError, None),
             ClientFrame::Auth(auth) => self.auth(now, auth.token, steps),
             ClientFrame::Ping => self.reply(now, &ServerFrame::Pong),
             ClientFrame::Pong => self.outbound.release(),
             ClientFrame::Send(send) => self.send(around, bytes, user_id, send, steps),
-            ClientFrame::Cancel(cancel) => self.cancel(now, user_id, cancel, steps),
+            ClientFrame::Cancel(cancel) => self.cancel(around, user_id, cancel, steps),
             ClientFrame::Subscribe(subscribe) => {
                 self.outbound.release();
                 self.subscribe(now, subscribe.thread_id, subscribe.since, steps);
@@ -132,7 +141,7 @@ impl Session {
                 }
             }
             ClientFrame::Typing(typing) => {
-                self.typing(now, typing.thread_id, typing.is_typing, steps);
+                self.typing(around, &user_id, typing, steps);
             }
             ClientFrame::History(request) => steps.push(history(user_id, request)),
             ClientFrame::Inbox(request) => steps.push(inbox(user_id, request)),
@@ -167,7 +176,8 @@ impl Session {
         if let Err(error) = check_content(&send.body, &send.attachments) {
             return self.refuse(now, Some(reference), error.code());
         }
-        if let Err(wait_ms) = self.messages.take(now) {
+        let rate = around.rates.of(now, around.config, &user_id);
+        if let Err(wait_ms) = rate.messages.take(now) {
             let code = ErrorCode::RateLimited;
             return self.refuse_until(now, Some(reference), code, Some(wait_ms));
         }
@@ -187,8 +197,16 @@ impl Session {
         })));
     }
 
-    fn cancel(&mut self, now: Millis, sender_id: UserId, cancel: Cancel, steps: &mut Vec<Step>) {
-        if let Err(wait_ms) = self.messages.take(now) {
+    fn cancel(
+        &mut self,
+        around: Surroundings<'_>,
+        sender_id: UserId,
+        cancel: Cancel,
+        steps: &mut Vec<Step>,
+    ) {
+        let now = around.now.monotonic;
+        let rate = around.rates.of(now, around.config, &sender_id);
+        if let Err(wait_ms) = rate.messages.take(now) {
             let reference = ErrorRef {
                 frame_type: ClientFrameType::Cancel,
                 thread_id: Some(cancel.thread_id),
@@ -222,15 +240,32 @@ impl Session {
         }
     }
 
-    fn typing(&mut self, now: Millis, thread_id: ThreadId, is_typing: bool, steps: &mut Vec<Step>) {
-        if !self.subscriptions.contains(&thread_id) {
+    fn typing(
+        &mut self,
+        around: Surroundings<'_>,
+        user_id: &UserId,
+        typing: Typing,
+        steps: &mut Vec<Step>,
+    ) {
+        let now = around.now.monotonic;
+        let Typing {
+            thread_id,
+            is_typing,
+        } = typing;
+        let is_post = self.kind == Kind::Post;
+        // Of a request nobody knows here what its user is subscribed to.
+        if !is_post && !self.subscriptions.contains(&thread_id) {
             let reference = thread_reference(ClientFrameType::Typing, thread_id);
             return self.refuse(now, Some(reference), ErrorCode::NotFound);
         }
         self.outbound.release();
         // The end of typing is never dropped: it would show until the lease ends.
-        if is_typing && self.typing_rate.take(now).is_err() {
+        let rate = around.rates.of(now, around.config, user_id);
+        if is_typing && rate.typing.take(now).is_err() {
             return;
+        }
+        if is_post {
+            return steps.push(Step::Typing(thread_id, is_typing));
         }
         if is_typing {
             let until = now.after(TYPING_LEASE_MS);
@@ -239,6 +274,24 @@ impl Session {
             return;
         }
         steps.push(Step::Typing(thread_id, is_typing));
+    }
+}
+
+/// Returns whether a frame means something only on a connection that stays.
+fn needs_connection(frame: &ClientFrame) -> bool {
+    match frame {
+        ClientFrame::Auth(_)
+        | ClientFrame::Hello(_)
+        | ClientFrame::Pong
+        | ClientFrame::Subscribe(_)
+        | ClientFrame::Unsubscribe(_) => true,
+        ClientFrame::Cancel(_)
+        | ClientFrame::History(_)
+        | ClientFrame::Inbox(_)
+        | ClientFrame::Ping
+        | ClientFrame::Send(_)
+        | ClientFrame::Sync(_)
+        | ClientFrame::Typing(_) => false,
     }
 }
 

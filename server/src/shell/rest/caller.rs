@@ -4,10 +4,10 @@ use axum::extract::FromRequestParts;
 use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
 use axum::response::Response;
-use rejoinder_protocol::{Token, UserId};
+use rejoinder_protocol::Token;
 
 use super::{Rest, answer};
-use crate::core::Refusal;
+use crate::core::{Identity, Refusal};
 use crate::store::{Reader, Store};
 
 /// Who asks. Found out before anything else of a request is looked at.
@@ -15,7 +15,7 @@ pub(super) enum Caller {
     /// The application's back end, by the admin key.
     Backend,
     /// A user, by their token.
-    User(UserId),
+    User(Identity),
 }
 
 impl Caller {
@@ -23,7 +23,7 @@ impl Caller {
     pub(super) fn reader(self) -> Reader {
         match self {
             Self::Backend => Reader::Backend,
-            Self::User(user_id) => Reader::User(user_id),
+            Self::User(identity) => Reader::User(identity.user_id),
         }
     }
 }
@@ -40,7 +40,7 @@ impl<S: Store> FromRequestParts<Rest<S>> for Caller {
         }
         let token = Token::new(text.to_owned());
         match rest.0.driver.verify(&token).await {
-            Ok(identity) => Ok(Self::User(identity.user_id)),
+            Ok(identity) => Ok(Self::User(identity)),
             Err(refusal) => Err(answer::unknown_caller(refusal)),
         }
     }

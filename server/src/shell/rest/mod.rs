@@ -1,4 +1,4 @@
-//! `/v1`: the little that an application asks for outside a socket.
+//! `/v1`: what is asked for outside a socket.
 //!
 //! A user sees what is theirs, by the same token as on a socket; the application's back end sees
 //! everything, by the admin key. Every answer is JSON: what was asked for, or `{"code": …}`.
@@ -6,8 +6,11 @@
 mod admin_key;
 mod answer;
 mod caller;
+mod frames;
+mod json_text;
 mod messages;
 mod participants;
+mod stream;
 mod threads;
 
 use std::sync::Arc;
@@ -19,7 +22,7 @@ use axum::http::header::CACHE_CONTROL;
 use axum::http::{HeaderValue, StatusCode};
 use axum::middleware::{Next, from_fn};
 use axum::response::Response;
-use axum::routing::{get, put};
+use axum::routing::{get, post, put};
 use rejoinder_protocol::ErrorCode;
 use tokio::sync::Semaphore;
 
@@ -87,6 +90,8 @@ pub(super) fn router<S: Store>(driver: Arc<Driver<S>>, admin_key: Option<AdminKe
             put(participants::admit::<S>).delete(participants::remove::<S>),
         )
         .route("/threads/{thread_id}/messages", get(messages::list::<S>))
+        .route("/frames", post(frames::take::<S>))
+        .route("/stream", post(stream::open::<S>))
         .fallback(async || answer::failure(StatusCode::NOT_FOUND, "no_such_endpoint"))
         .method_not_allowed_fallback(async || {
             answer::failure(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed")

@@ -67,7 +67,7 @@ pub(super) async fn remove<S: Store>(
         return refused(ErrorCode::Invalid);
     };
     match caller {
-        Caller::User(own) if own != user_id => refused(ErrorCode::Forbidden),
+        Caller::User(own) if own.user_id != user_id => refused(ErrorCode::Forbidden),
         Caller::User(_) | Caller::Backend => {
             change(&rest, Command::Remove { thread_id, user_id }).await
         }

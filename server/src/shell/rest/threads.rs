@@ -31,8 +31,8 @@ pub(super) async fn list<S: Store>(
         return refused(ErrorCode::Invalid);
     };
     let user_id = match (caller, which.user_id) {
-        (Caller::User(user_id), None) => user_id,
-        (Caller::User(user_id), Some(asked)) if user_id == asked => user_id,
+        (Caller::User(own), None) => own.user_id,
+        (Caller::User(own), Some(asked)) if own.user_id == asked => asked,
         (Caller::User(_), Some(_)) => return refused(ErrorCode::Forbidden),
         (Caller::Backend, Some(asked)) => asked,
         (Caller::Backend, None) => return refused(ErrorCode::Invalid),
@@ -86,7 +86,7 @@ pub(super) async fn create<S: Store>(
         Caller::Backend => true,
         // A name that a user could choose would be one that another user wants.
         Caller::User(_) if new.thread_id.is_some() => return refused(ErrorCode::Forbidden),
-        Caller::User(user_id) if *user_id != one && *user_id != other => {
+        Caller::User(own) if own.user_id != one && own.user_id != other => {
             return refused(ErrorCode::Forbidden);
         }
         Caller::User(_) => false,
