@@ -301,7 +301,7 @@ pub(crate) struct ServeOptions {
         help_heading = SEVERAL
     )]
     pub(crate) node_id: String,
-    /// Messages that one connection may send at once, 1 to 100000.
+    /// Messages that one user may send at once, over all devices, 1 to 100000.
     #[arg(
         long,
         env = "REJOINDER_MESSAGES_BURST",
@@ -311,7 +311,7 @@ pub(crate) struct ServeOptions {
         help_heading = LIMITS
     )]
     pub(crate) messages_burst: u32,
-    /// Messages that one connection may send per second after that, 1 to 100000.
+    /// Messages that one user may send per second after that, 1 to 100000.
     #[arg(
         long,
         env = "REJOINDER_MESSAGES_PER_SECOND",

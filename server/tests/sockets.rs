@@ -77,7 +77,7 @@ async fn a_hello_with_a_cursor_brings_what_was_missed() {
 
 #[tokio::test]
 async fn hundreds_of_messages_between_many_sockets_arrive_once_and_in_order() {
-    let gateway = Gateway::start().await;
+    let gateway = Gateway::set(|settings| settings.config.messages_burst = 1_000).await;
     let mut readers = Vec::new();
     for _ in 0..8 {
         let mut bob = gateway.join("bob").await;

@@ -91,7 +91,7 @@ pub struct Config {
     pub has_peers: bool,
     /// From which ids and jitter are made; must differ from start to start.
     pub seed: u64,
-    /// Messages that one session may send at once …
+    /// Messages that one user may send at once …
     pub messages_burst: u32,
     /// … and per second after that.
     pub messages_per_second: u32,
