@@ -5,6 +5,7 @@
 //! `@rejoinder/client` wraps the result.
 
 pub mod engine;
+pub mod event_stream;
 
 #[cfg(target_arch = "wasm32")]
 mod browser;

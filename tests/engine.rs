@@ -25,5 +25,7 @@ mod sending;
 #[path = "engine/storing.rs"]
 mod storing;
 mod story;
+#[path = "engine/streams.rs"]
+mod streams;
 #[path = "engine/transactions.rs"]
 mod transactions;

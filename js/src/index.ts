@@ -26,5 +26,6 @@ export type {
   SyncState,
   ThreadSnapshot,
   TokenSource,
+  Transport,
   Watchable,
 } from './types.js';

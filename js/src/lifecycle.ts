@@ -223,7 +223,8 @@ export class Lifecycle implements SessionOwner, ViewOwner {
 
   failed(session: Session, failure: RejoinderError): void {
     if (session !== this.#session) return;
-    const { nextAttemptAt: _, closeCode: __, ...connection } = this.view.connection.getSnapshot();
+    const before = this.view.connection.getSnapshot();
+    const { nextAttemptAt: _, closeCode: __, transport: ___, ...connection } = before;
     this.view.stop({ ...connection, state: 'failed', reason: 'panic' });
     this.view.report(failure);
   }

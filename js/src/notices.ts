@@ -7,6 +7,7 @@ import type {
   Message,
   Partner,
   SyncState,
+  Transport,
 } from './types.js';
 
 /** What the core tells the facade. The truth is `src/engine/notice.rs`; this is its mirror. */
@@ -38,6 +39,7 @@ export interface ConnectionNotice {
   readonly state: Exclude<ConnectionState, 'failed'>;
   readonly reason?: Exclude<ConnectionReason, 'panic'>;
   readonly closeCode?: number;
+  readonly transport?: Transport;
   readonly nextAttemptAt?: number;
   readonly queueLength: number;
   readonly storage: Durability;

@@ -152,6 +152,12 @@ export type ConnectionReason =
   /** The client itself has stopped. */
   | 'panic';
 
+/**
+ * By which way the gateway is reached: a WebSocket, or server-sent events and requests where none can
+ * be opened. Nothing else differs.
+ */
+export type Transport = 'websocket' | 'sse';
+
 /** The state of the connection, the queue and the storage. The queue survives every state. */
 export interface ConnectionSnapshot {
   /** Whose client it is, once that is known. */
@@ -162,6 +168,8 @@ export interface ConnectionSnapshot {
   readonly reason?: ConnectionReason;
   /** The close code behind `reason`, if there was one. */
   readonly closeCode?: number;
+  /** By which way, while connected. */
+  readonly transport?: Transport;
   /** When the next attempt begins, by this device's clock. Milliseconds UTC. */
   readonly nextAttemptAt?: number;
   /** How many messages the gateway has not acknowledged, failed ones included. */

@@ -5,18 +5,19 @@ use std::collections::VecDeque;
 use std::rc::Rc;
 
 use js_sys::Function;
-use rejoinder_protocol::{ClientMsgId, encode};
+use rejoinder_protocol::ClientMsgId;
 use uuid::Uuid;
 
 use super::clock;
 use super::door::Door;
 use super::lifecycle::Lifecycle;
+use super::link::Link;
 use super::notifier::Notifier;
 use super::panic;
-use super::socket::{NO_CLOSE_CODE, Socket};
+use super::socket::NO_CLOSE_CODE;
 use super::storage::{Job, Storage};
 use super::timer::Timer;
-use crate::engine::{self, Attempt, Config, Effect, Engine, Input};
+use crate::engine::{self, Attempt, Config, Effect, Engine, Input, Transport};
 
 /// One client in one page. Once dropped or disposed of, it holds nothing open and hears nothing.
 pub(crate) struct Driver {
@@ -29,7 +30,8 @@ pub(crate) struct Driver {
     is_cut: Cell<bool>,
     notifier: Rc<Notifier>,
     door: Door,
-    socket: RefCell<Option<Socket>>,
+    /// The connection, and perhaps one that is to follow it.
+    links: RefCell<Vec<Link>>,
     /// `None` once disposed of.
     open: RefCell<Option<Open>>,
 }
@@ -65,7 +67,7 @@ impl Driver {
                 is_cut: Cell::new(false),
                 notifier: Notifier::new(listener),
                 door,
-                socket: RefCell::default(),
+                links: RefCell::default(),
                 open: RefCell::new(Some(open)),
             }
         })
@@ -101,22 +103,22 @@ impl Driver {
 
     fn execute(&self, effect: Effect) {
         match effect {
-            Effect::CloseSocket { attempt } => drop(self.take_socket(attempt)),
+            Effect::CloseSocket { attempt } => drop(self.take_link(attempt)),
             Effect::DeleteDatabase => self.ask_storage(Job::Delete),
             Effect::LoadOutbox => self.ask_storage(Job::LoadOutbox),
             Effect::LoadThread { thread_id, before } => {
                 self.ask_storage(Job::LoadThread { thread_id, before });
             }
             Effect::Notify(notice) => self.notifier.notice(notice),
-            Effect::OpenSocket { attempt } => self.open_socket(attempt),
+            Effect::OpenSocket { attempt, transport } => self.open_link(attempt, transport),
             Effect::Persist { write_id, write } => {
                 self.ask_storage(Job::Persist { write_id, write });
             }
             Effect::RequestToken { attempt } => self.notifier.token_wanted(attempt),
             Effect::Transmit { attempt, frame } => {
-                let socket = self.socket.borrow();
-                if let Some(socket) = socket.as_ref().filter(|one| one.attempt() == attempt) {
-                    socket.send(&encode(&frame));
+                let links = self.links.borrow();
+                if let Some(link) = links.iter().find(|one| one.attempt() == attempt) {
+                    link.send(&frame);
                 }
             }
         }
@@ -128,29 +130,35 @@ impl Driver {
         }
     }
 
-    fn open_socket(&self, attempt: Attempt) {
+    fn open_link(&self, attempt: Attempt, transport: Transport) {
+        // Those that ended by themselves could not be dropped while they told so.
+        self.links.borrow_mut().retain(|one| !one.is_over());
         let opened = if self.is_cut.get() {
             None
         } else {
-            Socket::open(&self.url, attempt, self.door.clone())
+            Link::open(&self.url, attempt, transport, self.door.clone())
                 // The page may not open this address, for example `ws:` from an `https:` page.
                 .inspect_err(web_sys::console::error_1)
                 .ok()
         };
-        let is_open = opened.is_some();
-        // The one before, if any, is given up by the engine.
-        drop(self.socket.replace(opened));
-        if !is_open {
-            self.feed(Input::SocketClosed {
+        let Some(link) = opened else {
+            return self.feed(Input::SocketClosed {
                 attempt,
                 code: NO_CLOSE_CODE,
             });
+        };
+        self.links.borrow_mut().push(link);
+        match transport {
+            Transport::WebSocket => {}
+            // Nothing is on the way before its greeting.
+            Transport::Sse => self.feed(Input::SocketOpened { attempt }),
         }
     }
 
-    fn take_socket(&self, attempt: Attempt) -> Option<Socket> {
-        let mut socket = self.socket.borrow_mut();
-        socket.take_if(|one| one.attempt() == attempt)
+    fn take_link(&self, attempt: Attempt) -> Option<Link> {
+        let mut links = self.links.borrow_mut();
+        let at = links.iter().position(|one| one.attempt() == attempt)?;
+        Some(links.swap_remove(at))
     }
 
     /// Cuts the connection as if the network broke, until it is mended again.
@@ -160,9 +168,9 @@ impl Driver {
             self.feed(Input::Lifecycle(engine::Lifecycle::Online));
             return;
         }
-        let socket = self.socket.take();
-        if let Some(attempt) = socket.as_ref().map(Socket::attempt) {
-            drop(socket);
+        for link in self.links.take() {
+            let attempt = link.attempt();
+            drop(link);
             self.feed(Input::SocketClosed {
                 attempt,
                 code: NO_CLOSE_CODE,
@@ -177,7 +185,7 @@ impl Driver {
     /// Closes everything. Writes that were asked for are still made; nothing more is told.
     pub(crate) fn dispose(&self) {
         self.notifier.close();
-        drop(self.socket.take());
+        drop(self.links.take());
         drop(self.open.take());
         self.effects.take();
     }

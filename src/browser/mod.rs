@@ -7,12 +7,14 @@ mod door;
 mod driver;
 mod idb;
 mod lifecycle;
+mod link;
 mod listener;
 mod notifier;
 mod panic;
 mod refusal;
 mod socket;
 mod storage;
+mod stream;
 mod timer;
 
 pub use self::bindings::{Core, planted_panic, set_fatal_listener};

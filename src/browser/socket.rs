@@ -70,6 +70,11 @@ impl Socket {
         self.inner.attempt
     }
 
+    /// Whether it has ended by itself.
+    pub(crate) fn is_over(&self) -> bool {
+        self.inner.is_over.get()
+    }
+
     /// Writes a frame if the socket is open: a closing one would discard it without a word.
     pub(crate) fn send(&self, text: &str) {
         if self.inner.raw.ready_state() != WebSocket::OPEN {

@@ -25,6 +25,8 @@ pub const REFRESH_LEAD_MS: u64 = 60_000;
 pub const REFRESH_INTERVAL_MS: u64 = 10_000;
 /// How long opening a socket, and the answer to `hello`, may each take.
 pub const CONNECT_TIMEOUT_MS: u64 = 10_000;
+/// A stream is replaced by another, for what must be said on it, at most so often.
+pub const REOPEN_INTERVAL_MS: u64 = 1_000;
 /// How long the gateway may take to answer a `ping`.
 pub const PROBE_TIMEOUT_MS: u64 = 3_000;
 /// Without an `ack` for so long the connection is probed.

@@ -2,11 +2,12 @@
 
 use rejoinder_protocol::{
     ClientFrame, CloseCode, Goodbye, HELLO_BYTES_MAX, Hello, PROTOCOL_VERSION, RESUME_THREADS_MAX,
-    Reaction, Resume, Since, Welcome, encode, reaction,
+    Reaction, Resume, STREAM_THREADS_MAX, Since, Token, Welcome, encode, reaction,
 };
 
 use super::config::{
-    CONNECT_TIMEOUT_MS, PROBE_TIMEOUT_MS, SOCKET_BUFFER_BYTES_MAX, TOKEN_TIMEOUT_MS,
+    CONNECT_TIMEOUT_MS, PROBE_TIMEOUT_MS, REOPEN_INTERVAL_MS, SOCKET_BUFFER_BYTES_MAX,
+    TOKEN_TIMEOUT_MS,
 };
 use super::connection::{Ended, Live, State};
 use super::effect::Effect;
@@ -15,6 +16,7 @@ use super::notice::{Notice, Reason, SendRefusal, SendResult};
 use super::refreshing::Refresh;
 use super::storing::Boot;
 use super::thread::{Subscription, ThreadState};
+use super::transport::Transport;
 use super::{AppInput, Engine};
 
 /// The close code that a browser reports where there was none.
@@ -116,32 +118,46 @@ impl Engine {
             self.connection.wait(now, Reason::NoToken, None);
             return;
         };
+        let transport = self.connection.ways.next();
         // Whose threads we know is nothing to tell a gateway that takes us for somebody else.
         let resume = if self.is_other(&token) {
             Vec::new()
         } else {
-            self.resume()
+            self.resume(transport)
         };
         self.connection.token = Some(token.token.clone());
-        let mut hello = Box::new(Hello {
-            protocol_version: PROTOCOL_VERSION,
-            token: token.token,
-            resume,
-        });
-        while encode(hello.as_ref()).len() + 32 > HELLO_BYTES_MAX && hello.resume.pop().is_some() {}
+        let hello = Box::new(self.hello(token.token, resume));
         let deadline = now.after(CONNECT_TIMEOUT_MS);
         self.connection.state = State::Opening {
             attempt,
+            transport,
             deadline,
             hello,
         };
-        effects.push(Effect::OpenSocket { attempt });
+        effects.push(Effect::OpenSocket { attempt, transport });
     }
 
-    fn resume(&self) -> Vec<Resume> {
+    /// Returns a greeting, as long as it may be.
+    pub(super) fn hello(&self, token: Token, resume: Vec<Resume>) -> Hello {
+        let mut hello = Hello {
+            protocol_version: PROTOCOL_VERSION,
+            token,
+            resume,
+        };
+        while encode(&hello).len() + 32 > HELLO_BYTES_MAX && hello.resume.pop().is_some() {}
+        hello
+    }
+
+    /// Returns where we stand in the threads that are followed.
+    pub(super) fn resume(&self, transport: Transport) -> Vec<Resume> {
+        let threads_max = match transport {
+            // The others are subscribed to afterwards.
+            Transport::WebSocket => RESUME_THREADS_MAX,
+            Transport::Sse => STREAM_THREADS_MAX,
+        };
         let ready = self.threads.iter().filter(|(_, thread)| thread.is_ready());
         ready
-            .take(RESUME_THREADS_MAX)
+            .take(threads_max)
             .map(|(thread_id, thread)| Resume {
                 thread_id: thread_id.clone(),
                 since: since(thread),
@@ -150,29 +166,52 @@ impl Engine {
     }
 
     pub(super) fn handle_opened(&mut self, opened: Attempt, effects: &mut Vec<Effect>) {
-        let State::Opening { attempt, hello, .. } = &self.connection.state else {
+        if self.successor_opened(opened, effects) {
+            return;
+        }
+        let State::Opening {
+            attempt,
+            transport,
+            hello,
+            ..
+        } = &self.connection.state
+        else {
             return;
         };
-        let attempt = *attempt;
+        let (attempt, transport) = (*attempt, *transport);
         if attempt != opened {
             return;
         }
         let now = self.clock.now.monotonic;
-        for resume in &hello.resume {
+        let hello = hello.as_ref().clone();
+        self.resumed(&hello.resume);
+        let frame = ClientFrame::Hello(hello);
+        effects.push(Effect::Transmit { attempt, frame });
+        let deadline = now.after(CONNECT_TIMEOUT_MS);
+        self.connection.state = State::Greeting {
+            attempt,
+            transport,
+            deadline,
+        };
+    }
+
+    /// These threads were subscribed to in a greeting.
+    pub(super) fn resumed(&mut self, resume: &[Resume]) {
+        let now = self.clock.now.monotonic;
+        for resume in resume {
             if let Some(thread) = self.threads.get_mut(&resume.thread_id) {
-                // The cursor may have moved since by nothing: without a connection none arrives.
+                // Where the cursor has moved since, the first page says what is known.
                 thread.subscription = Subscription::CatchingUp { asked_at: now };
                 thread.has_hole = false;
             }
         }
-        let frame = ClientFrame::Hello(hello.as_ref().clone());
-        effects.push(Effect::Transmit { attempt, frame });
-        let deadline = now.after(CONNECT_TIMEOUT_MS);
-        self.connection.state = State::Greeting { attempt, deadline };
     }
 
     pub(super) fn handle_welcome(&mut self, welcome: Welcome, effects: &mut Vec<Effect>) {
-        let State::Greeting { attempt, .. } = self.connection.state else {
+        let State::Greeting {
+            attempt, transport, ..
+        } = self.connection.state
+        else {
             return;
         };
         let is_other = welcome.user_id != self.config.user_id;
@@ -197,8 +236,10 @@ impl Engine {
         let (server_time, expires_at) = (welcome.server_time, welcome.token_expires_at);
         let backoff = &mut self.connection.backoff;
         let refresh = Refresh::new(now, server_time, expires_at, backoff);
+        self.connection.ways.welcomed(now, transport, backoff);
         self.connection.state = State::Live(Live {
             attempt,
+            transport,
             since: now,
             refresh,
             epoch: welcome.epoch,
@@ -208,6 +249,8 @@ impl Engine {
             silence_ms: interval_ms * 2,
             probe: None,
             is_congested: false,
+            reopen_at: None,
+            successor: None,
         });
         if epoch_changed {
             // An acknowledgement of another history says nothing about this one.
@@ -234,8 +277,8 @@ impl Engine {
         self.connection.goodbye_code = Some(goodbye.code);
     }
 
-    pub(super) fn handle_closed(&mut self, attempt: Attempt, code: u16) {
-        if !self.connection.is_current(attempt) {
+    pub(super) fn handle_closed(&mut self, attempt: Attempt, code: u16, effects: &mut Vec<Effect>) {
+        if self.successor_closed(attempt, code, effects) || !self.connection.is_current(attempt) {
             return;
         }
         // A proxy may swallow the close frame, but not the `goodbye` before it.
@@ -243,11 +286,15 @@ impl Engine {
             .connection
             .goodbye_code
             .filter(|_| code == NO_CLOSE_CODE);
+        self.close_successor(effects);
         self.lost(told.unwrap_or(code));
     }
 
     /// The connection ended with this code.
-    fn lost(&mut self, code: u16) {
+    pub(super) fn lost(&mut self, code: u16) {
+        if code < CloseCode::Draining.number() {
+            self.connection.unanswered();
+        }
         self.forget_connection();
         let close_code = (code != NO_CLOSE_CODE).then_some(code);
         let now = self.clock.now.monotonic;
@@ -270,16 +317,26 @@ impl Engine {
 
     /// Gives the connection up and comes back.
     pub(super) fn give_up(&mut self, reason: Reason, effects: &mut Vec<Effect>) {
+        self.connection.unanswered();
         self.close_socket(effects);
         self.connection.wait(self.clock.now.monotonic, reason, None);
     }
 
     /// Closes the socket, if any, and forgets what only the connection carried.
     pub(super) fn close_socket(&mut self, effects: &mut Vec<Effect>) {
+        self.close_successor(effects);
         if let Some(attempt) = self.connection.socket() {
             effects.push(Effect::CloseSocket { attempt });
         }
         self.forget_connection();
+    }
+
+    fn close_successor(&mut self, effects: &mut Vec<Effect>) {
+        let live = self.connection.live_mut();
+        if let Some(successor) = live.and_then(|live| live.successor.take()) {
+            let attempt = successor.attempt;
+            effects.push(Effect::CloseSocket { attempt });
+        }
     }
 
     fn forget_connection(&mut self) {
@@ -306,6 +363,9 @@ impl Engine {
             return;
         }
         self.probe(effects);
+        if self.connection.live().is_none() {
+            self.connection.ways.prefer_socket();
+        }
         self.connection.hurry(self.clock.now.monotonic);
     }
 
@@ -315,13 +375,21 @@ impl Engine {
         let Some(live) = self.connection.live_mut() else {
             return;
         };
-        if live.probe.is_none() {
-            live.probe = Some(now.after(PROBE_TIMEOUT_MS));
-            let attempt = live.attempt;
-            effects.push(Effect::Transmit {
-                attempt,
-                frame: ClientFrame::Ping,
-            });
+        if live.probe.is_some() {
+            return;
+        }
+        match live.transport {
+            Transport::WebSocket => {
+                live.probe = Some(now.after(PROBE_TIMEOUT_MS));
+                let attempt = live.attempt;
+                let frame = ClientFrame::Ping;
+                effects.push(Effect::Transmit { attempt, frame });
+            }
+            // The answer to a request would say nothing about the stream; another stream does.
+            Transport::Sse => {
+                live.probe = Some(now.after(REOPEN_INTERVAL_MS + 2 * CONNECT_TIMEOUT_MS));
+                self.reopen_soon();
+            }
         }
     }
 

@@ -8,6 +8,7 @@ use super::input::Attempt;
 use super::notice::{ConnectionState, Reason};
 use super::refreshing::Refresh;
 use super::time::Millis;
+use super::transport::{Transport, Ways};
 
 /// Where the connection stands, with what only exists there.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -21,11 +22,16 @@ pub(crate) enum State {
     /// The socket is being opened.
     Opening {
         attempt: Attempt,
+        transport: Transport,
         deadline: Millis,
         hello: Box<rejoinder_protocol::Hello>,
     },
     /// `hello` is sent.
-    Greeting { attempt: Attempt, deadline: Millis },
+    Greeting {
+        attempt: Attempt,
+        transport: Transport,
+        deadline: Millis,
+    },
     /// Welcomed.
     Live(Live),
     /// Waiting for the next attempt, which may be cut short but not below `not_before`.
@@ -38,6 +44,7 @@ pub(crate) enum State {
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) struct Live {
     pub(crate) attempt: Attempt,
+    pub(crate) transport: Transport,
     pub(crate) since: Millis,
     pub(crate) refresh: Refresh,
     pub(crate) epoch: Epoch,
@@ -50,6 +57,32 @@ pub(crate) struct Live {
     pub(crate) probe: Option<Millis>,
     /// The socket holds too much that is not sent.
     pub(crate) is_congested: bool,
+    /// When another stream is to follow this one.
+    pub(crate) reopen_at: Option<Millis>,
+    /// The connection that is to follow this one.
+    pub(crate) successor: Option<Box<Successor>>,
+}
+
+impl Live {
+    /// Whether frames can be said on the connection itself.
+    pub(crate) fn has_socket(&self) -> bool {
+        match self.transport {
+            Transport::WebSocket => true,
+            Transport::Sse => false,
+        }
+    }
+}
+
+/// A connection that is being opened beside the living one.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) struct Successor {
+    pub(crate) attempt: Attempt,
+    pub(crate) transport: Transport,
+    /// Until when it must be welcomed.
+    pub(crate) deadline: Millis,
+    pub(crate) hello: Box<rejoinder_protocol::Hello>,
+    /// Which code its `goodbye` announced.
+    pub(crate) goodbye_code: Option<u16>,
 }
 
 /// Why the client gave up.
@@ -66,6 +99,7 @@ pub(crate) struct Connection {
     pub(crate) state: State,
     last_attempt: Attempt,
     pub(crate) backoff: Backoff,
+    pub(crate) ways: Ways,
     /// What the gateway was given last, or is about to be.
     pub(crate) token: Option<Token>,
     /// A token was refused since the last welcome; the next refusal ends it.
@@ -87,6 +121,7 @@ impl Connection {
             state: State::Idle,
             last_attempt: Attempt(0),
             backoff: Backoff::new(seed),
+            ways: Ways::new(),
             token: None,
             token_was_refused: false,
             hurried_at: None,
@@ -100,10 +135,50 @@ impl Connection {
 
     /// Names the next attempt.
     pub(crate) fn begin_attempt(&mut self) -> Attempt {
-        self.last_attempt.0 += 1;
         self.retry_after_ms = None;
         self.goodbye_code = None;
+        self.next_attempt()
+    }
+
+    /// Names an attempt beside the living connection.
+    pub(crate) fn next_attempt(&mut self) -> Attempt {
+        self.last_attempt.0 += 1;
         self.last_attempt
+    }
+
+    /// The connection that is being opened, if any, has failed without a word of the gateway.
+    pub(crate) fn unanswered(&mut self) {
+        if self.goodbye_code.is_some() {
+            return;
+        }
+        match self.state {
+            State::Opening { transport, .. } | State::Greeting { transport, .. } => {
+                self.ways.unanswered(transport);
+            }
+            State::Idle
+            | State::Booting
+            | State::NeedsToken { .. }
+            | State::Live(_)
+            | State::Waiting { .. }
+            | State::Ended(_) => {}
+        }
+    }
+
+    /// Returns when a connection that follows the living one needs attention.
+    pub(crate) fn next_succession(&self) -> Option<Millis> {
+        let live = self.live()?;
+        let retry_at = match (live.transport, &live.successor) {
+            (Transport::Sse, None) => Some(self.ways.retry_at()),
+            (Transport::Sse | Transport::WebSocket, _) => None,
+        };
+        let deadline = live.successor.as_ref().map(|one| one.deadline);
+        // It waits for a stream that is being opened already.
+        let reopens = live
+            .successor
+            .as_ref()
+            .is_none_or(|one| one.transport != Transport::Sse);
+        let reopen_at = live.reopen_at.filter(|_| reopens);
+        [retry_at, deadline, reopen_at].into_iter().flatten().min()
     }
 
     /// Returns the attempt whose socket may be open.

@@ -5,6 +5,7 @@ use rejoinder_protocol::{ClientFrame, SequenceNumber, ThreadId};
 use super::input::{Attempt, WriteId};
 use super::notice::Notice;
 use super::stored::Write;
+use super::transport::Transport;
 
 /// Something to do. The order of effects is the order in which they are begun.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -27,11 +28,13 @@ pub enum Effect {
     },
     /// Tell the application. Not answered.
     Notify(Notice),
-    /// Open a socket. Answered by [`Input::SocketOpened`](super::Input::SocketOpened) or
+    /// Open a connection, beside the one that lives if there is one. Answered by [`Input::SocketOpened`](super::Input::SocketOpened) or
     /// [`Input::SocketClosed`](super::Input::SocketClosed).
     OpenSocket {
         /// The attempt's name.
         attempt: Attempt,
+        /// By which way.
+        transport: Transport,
     },
     /// Write to storage. Answered by [`Input::Stored`](super::Input::Stored). Writes take effect
     /// in the order of their effects, and before reads that were asked for after them.

@@ -15,6 +15,14 @@ pub struct WriteId(pub u64);
 /// Something that happened.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Input {
+    /// A request of a connection without a socket is answered by this frame; it says nothing about the
+    /// connection itself.
+    Answer {
+        /// Of which connection.
+        attempt: Attempt,
+        /// The frame.
+        text: String,
+    },
     /// The application wants something.
     App(AppInput),
     /// The socket holds so many bytes that are not sent yet.
@@ -30,6 +38,11 @@ pub enum Input {
         attempt: Attempt,
         /// The frame.
         text: String,
+    },
+    /// The gateway gave a sign of life that is no frame.
+    Heard {
+        /// On whose connection.
+        attempt: Attempt,
     },
     /// The page or the network changed.
     Lifecycle(Lifecycle),

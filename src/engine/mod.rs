@@ -27,11 +27,13 @@ mod refreshing;
 mod sending;
 pub mod stored;
 mod storing;
+mod succeeding;
 mod syncing;
 mod thread;
 mod thread_log;
 mod threads;
 mod time;
+mod transport;
 
 use std::collections::BTreeMap;
 
@@ -49,6 +51,7 @@ pub use self::notice::{
     SyncState, ThreadDelta, ThreadMeta,
 };
 pub use self::time::{Millis, Now};
+pub use self::transport::Transport;
 
 use self::clock::Clock;
 use self::connection::Connection;
@@ -116,12 +119,14 @@ impl Engine {
             self.probe_or_hurry(effects);
         }
         match input {
+            Input::Answer { attempt, text } => self.handle_answer(attempt, &text, effects),
             Input::App(input) => self.handle_app(input, effects),
             Input::Buffered { attempt, bytes } => self.handle_buffered(attempt, bytes),
             Input::Frame { attempt, text } => self.handle_text(attempt, &text, effects),
+            Input::Heard { attempt } => self.handle_heard(attempt),
             Input::Lifecycle(lifecycle) => self.handle_lifecycle(lifecycle, effects),
             Input::OutboxLoaded(result) => self.handle_outbox_loaded(result, effects),
-            Input::SocketClosed { attempt, code } => self.handle_closed(attempt, code),
+            Input::SocketClosed { attempt, code } => self.handle_closed(attempt, code, effects),
             Input::SocketOpened { attempt } => self.handle_opened(attempt, effects),
             Input::Stored { write_id, result } => self.handle_stored(write_id, result, effects),
             Input::ThreadLoaded {
@@ -136,6 +141,7 @@ impl Engine {
         }
         self.drop_idle_threads(effects);
         self.pump_threads(effects);
+        self.check_succession(effects);
         self.pump_outbox(effects);
         self.publish(effects);
     }
@@ -201,6 +207,7 @@ impl Engine {
                     .live()
                     .and_then(|live| live.refresh.next_deadline()),
             )
+            .chain(self.connection.next_succession())
             .chain(self.outbox.next_deadline(is_live, now))
             .chain(self.storage.next_deadline().filter(|_| is_live))
             .min()

@@ -10,6 +10,8 @@ use rejoinder_protocol::{
 };
 use serde::{Serialize, Serializer};
 
+use super::transport::Transport;
+
 /// News for the application.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
 #[serde(
@@ -68,6 +70,9 @@ pub struct ConnectionNotice {
     /// The close code behind `reason`, if the gateway or the browser gave one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub close_code: Option<u16>,
+    /// By which way, while connected.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub transport: Option<Transport>,
     /// When the next attempt begins, by the device's clock.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub next_attempt_at: Option<UnixMillis>,

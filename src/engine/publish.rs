@@ -13,7 +13,7 @@ use super::notice::{
     ThreadMeta,
 };
 use super::outbox::{Entry, Flight};
-use super::thread::{Older, Subscription, ThreadState};
+use super::thread::{Older, ThreadState};
 use super::thread_log::Held;
 
 impl Engine {
@@ -53,6 +53,7 @@ impl Engine {
             state: self.connection.shown_state(),
             reason: self.connection.reason,
             close_code: self.connection.close_code,
+            transport: self.connection.live().map(|live| live.transport),
             next_attempt_at,
             queue_length: self.outbox.waiting(),
             storage: if self.storage.is_on() {
@@ -140,10 +141,10 @@ impl Engine {
     }
 
     fn meta(&self, thread: &ThreadState, is_live: bool) -> ThreadMeta {
-        let sync_state = match thread.subscription {
+        let sync_state = match thread.shows_live() {
             _ if !is_live => SyncState::Connecting,
-            Subscription::Live => SyncState::Live,
-            Subscription::Idle | Subscription::CatchingUp { .. } => SyncState::CatchingUp,
+            true => SyncState::Live,
+            false => SyncState::CatchingUp,
         };
         let log = thread.log.as_ref();
         let partners = log.into_iter().flat_map(|log| log.participants.values());

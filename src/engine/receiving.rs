@@ -15,7 +15,7 @@ use super::thread::Older;
 
 impl Engine {
     pub(super) fn handle_text(&mut self, attempt: Attempt, text: &str, effects: &mut Vec<Effect>) {
-        if !self.connection.is_current(attempt) {
+        if self.successor_text(attempt, text, effects) || !self.connection.is_current(attempt) {
             return;
         }
         let Ok(frame) = decode_server_frame(text) else {
@@ -31,6 +31,30 @@ impl Engine {
         );
         if is_greeting || self.connection.live().is_some() {
             self.handle_frame(attempt, frame, effects);
+        }
+    }
+
+    /// What was asked by a request is answered, before or after what the stream says of it.
+    pub(super) fn handle_answer(
+        &mut self,
+        attempt: Attempt,
+        text: &str,
+        effects: &mut Vec<Effect>,
+    ) {
+        if !self.connection.is_current(attempt) {
+            return;
+        }
+        let Ok(frame) = decode_server_frame(text) else {
+            return self.give_up(Reason::NotAGateway, effects);
+        };
+        if self.connection.live().is_some() {
+            self.handle_frame(attempt, frame, effects);
+        }
+    }
+
+    pub(super) fn handle_heard(&mut self, attempt: Attempt) {
+        if self.connection.is_current(attempt) {
+            self.heard();
         }
     }
 

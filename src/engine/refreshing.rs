@@ -16,6 +16,7 @@ use super::effect::Effect;
 use super::input::TokenInput;
 use super::notice::Reason;
 use super::time::Millis;
+use super::transport::Transport;
 
 /// After so many answers without a newer token in a row the pauses grow no longer.
 const PAUSES_MAX: u64 = 3;
@@ -181,12 +182,18 @@ impl Engine {
         if self.connection.token.as_ref() == Some(&token.token) {
             return self.refresh_failed(None);
         }
-        self.connection.token = Some(token.token.clone());
+        let token = token.token;
+        let mut has_socket = true;
         if let State::Live(live) = &mut self.connection.state {
             live.refresh.stage = Stage::Sent;
-            live.refresh.due = Some(now.after(CONNECT_TIMEOUT_MS));
+            has_socket = live.has_socket();
+            // A stream that follows has a deadline of its own.
+            live.refresh.due = has_socket.then(|| now.after(CONNECT_TIMEOUT_MS));
         }
-        let token = token.token;
+        if !has_socket {
+            return self.succeed(Transport::Sse, Some(token), effects);
+        }
+        self.connection.token = Some(token.clone());
         self.transmit(ClientFrame::Auth(Auth { token }), effects);
     }
 

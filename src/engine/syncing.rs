@@ -89,6 +89,7 @@ impl Engine {
         }
         let is_caught_up = matches!(thread.subscription, Subscription::CatchingUp { .. });
         thread.subscription = Subscription::Live;
+        thread.was_live = false;
         if held < thread.told {
             thread.hint_deadline = Some(now.after(HINT_SYNC_MS));
         }

@@ -52,6 +52,8 @@ pub(crate) struct ThreadState {
     /// It is being read anew after a refused write: frames wait for the sync that follows.
     pub(crate) is_reloading: bool,
     pub(crate) subscription: Subscription,
+    /// It was complete on the connection before, from which this one took over.
+    pub(crate) was_live: bool,
     /// Not to be asked for before this.
     pub(crate) resubscribe_at: Option<Millis>,
     /// The newest change that anybody told us of.
@@ -92,6 +94,7 @@ impl ThreadState {
             log: None,
             is_reloading: false,
             subscription: Subscription::Idle,
+            was_live: false,
             resubscribe_at: None,
             told: Revision::ZERO,
             has_hole: false,
@@ -147,6 +150,7 @@ impl ThreadState {
     /// The connection is gone, and with it what only it carried.
     pub(crate) fn connection_lost(&mut self) {
         self.subscription = Subscription::Idle;
+        self.was_live = false;
         self.resubscribe_at = None;
         self.hint_deadline = None;
         self.unavailable = None;
@@ -161,6 +165,7 @@ impl ThreadState {
     /// Ask again from the cursor, as soon as there is a connection.
     pub(crate) fn sync_again(&mut self) {
         self.subscription = Subscription::Idle;
+        self.was_live = false;
         self.hint_deadline = None;
         self.touch();
     }

@@ -1,13 +1,14 @@
 //! Opening and closing threads, subscribing to them, and scrolling up in them.
 
 use rejoinder_protocol::{
-    ClientFrame, ErrorFrame, HistoryRequest, SequenceNumber, Subscribe, ThreadId, Typing,
-    Unsubscribe, UserId,
+    ClientFrame, ErrorCode, ErrorFrame, HistoryRequest, STREAM_THREADS_MAX, SequenceNumber,
+    Subscribe, ThreadId, Typing, Unsubscribe, UserId,
 };
 
 use super::Engine;
 use super::config::{HINT_SYNC_MS, HISTORY_LIMIT, SUBSCRIBE_TIMEOUT_MS, TYPING_INTERVAL_MS};
 use super::connecting::since;
+use super::connection::Live;
 use super::effect::Effect;
 use super::input::StorageFailure;
 use super::notice::Reason;
@@ -26,7 +27,7 @@ impl ThreadState {
         self.subscription = Subscription::Live;
         self.older = Older::Idle;
         self.typing.clear();
-        self.unavailable = Some(rejoinder_protocol::ErrorCode::NotFound);
+        self.unavailable = Some(ErrorCode::NotFound);
         self.touch_list();
     }
 
@@ -83,7 +84,10 @@ impl Engine {
                 self.announced
                     .insert(thread_id.clone(), thread.announced_until());
             }
-            self.transmit(ClientFrame::Unsubscribe(Unsubscribe { thread_id }), effects);
+            // A stream goes on to tell of it, until another follows.
+            if self.connection.live().is_some_and(Live::has_socket) {
+                self.transmit(ClientFrame::Unsubscribe(Unsubscribe { thread_id }), effects);
+            }
         }
     }
 
@@ -174,12 +178,23 @@ impl Engine {
         let Some(live) = self.connection.live() else {
             return;
         };
-        let attempt = live.attempt;
+        let (attempt, has_socket) = (live.attempt, live.has_socket());
         let now = self.clock.now.monotonic;
+        let mut ready = 0;
+        let mut is_reopen_wanted = false;
         for (thread_id, thread) in &mut self.threads {
             let is_due = thread.resubscribe_at.is_none_or(|at| at <= now);
             let is_ready = thread.is_ready();
-            if thread.subscription == Subscription::Idle && is_due && is_ready {
+            ready += usize::from(is_ready);
+            let is_wanted = thread.subscription == Subscription::Idle && is_due && is_ready;
+            if is_wanted && !has_socket {
+                if ready <= STREAM_THREADS_MAX {
+                    is_reopen_wanted = true;
+                } else if thread.unavailable.is_none() {
+                    thread.unavailable = Some(ErrorCode::Limit);
+                    thread.touch();
+                }
+            } else if is_wanted {
                 thread.subscription = Subscription::CatchingUp { asked_at: now };
                 thread.resubscribe_at = None;
                 thread.has_hole = false;
@@ -204,6 +219,9 @@ impl Engine {
                 });
                 effects.push(Effect::Transmit { attempt, frame });
             }
+        }
+        if is_reopen_wanted {
+            self.reopen_soon();
         }
     }
 

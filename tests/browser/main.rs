@@ -14,6 +14,7 @@ mod gateway;
 mod notices;
 mod page;
 mod storage;
+mod streams;
 mod supervisor;
 mod tokens;
 

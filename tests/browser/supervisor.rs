@@ -24,6 +24,13 @@ impl Gateway {
         assert_eq!(Self::start(self.name).await.url, self.url);
     }
 
+    /// Returns the address of a proxy in front of it that lets no WebSocket through.
+    pub(crate) async fn proxy(&self) -> String {
+        let answer = ask("proxy", self.name).await;
+        let url = Reflect::get(&answer, &"url".into()).unwrap();
+        url.as_string().unwrap()
+    }
+
     /// As a crash would end it.
     pub(crate) async fn kill(&self) {
         ask("kill", self.name).await;

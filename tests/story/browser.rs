@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use rejoinder::engine::{
-    AppInput, Attempt, Config, Effect, Engine, Input, Millis, Now, TokenInput,
+    AppInput, Attempt, Config, Effect, Engine, Input, Millis, Now, TokenInput, Transport,
 };
 use rejoinder_protocol::{ClientFrame, ClientMsgId, ServerFrame, ThreadId, Token, UserId, encode};
 use uuid::Uuid;
@@ -25,6 +25,8 @@ pub(crate) struct Browser {
     pub(crate) storage: Storage,
     pub(crate) screen: Screen,
     pub(crate) outputs: VecDeque<Output>,
+    /// By which way each attempt was to be made.
+    pub(crate) ways: Vec<Transport>,
     /// Storage keeps its answers to itself until [`Browser::answer_storage`].
     pub(crate) is_storage_slow: bool,
     /// The application's token function does not answer; who asked it stands in `asked`.
@@ -60,6 +62,7 @@ impl Browser {
             storage,
             screen: Screen::default(),
             outputs: VecDeque::new(),
+            ways: Vec::new(),
             is_storage_slow: false,
             is_token_held: false,
             asked: VecDeque::new(),
@@ -101,7 +104,10 @@ impl Browser {
                 });
             }
             Effect::Notify(notice) => self.screen.show(notice),
-            Effect::OpenSocket { attempt } => self.outputs.push_back(Output::Open(attempt)),
+            Effect::OpenSocket { attempt, transport } => {
+                self.ways.push(transport);
+                self.outputs.push_back(Output::Open(attempt));
+            }
             Effect::Persist { write_id, write } => {
                 return Some(Input::Stored {
                     write_id,

@@ -19,12 +19,17 @@ pub(crate) struct Screen {
     pub(crate) discarded: Vec<(ClientMsgId, DiscardOutcome)>,
     /// Bodies of `message` events, in the order of arrival.
     pub(crate) heard: Vec<String>,
+    /// How the connection and each thread were shown, one after the other.
+    pub(crate) shown: (Vec<ConnectionNotice>, Vec<(ThreadId, ThreadMeta)>),
 }
 
 impl Screen {
     pub(crate) fn show(&mut self, notice: Notice) {
         match notice {
-            Notice::Connection(connection) => self.connection = Some(connection),
+            Notice::Connection(connection) => {
+                self.shown.0.push(connection.clone());
+                self.connection = Some(connection);
+            }
             Notice::Discarded {
                 client_msg_id,
                 outcome,
@@ -44,6 +49,9 @@ impl Screen {
     }
 
     fn apply(&mut self, delta: ThreadDelta) {
+        if let Some(meta) = &delta.meta {
+            self.shown.1.push((delta.thread_id.clone(), meta.clone()));
+        }
         let timeline = self.timelines.entry(delta.thread_id.clone()).or_default();
         timeline.apply(&delta).expect("a delta that makes sense");
     }

@@ -14,6 +14,7 @@ mod install;
 mod npm;
 mod paths;
 mod process;
+mod proxy;
 mod rust;
 mod scratch;
 mod sim;
@@ -44,6 +45,11 @@ const COMMANDS: &[(&str, &str, Command)] = &[
         "test",
         "run everything: lints, native tests, browser tests, the npm package; --full for more",
         WithOptions(test::run),
+    ),
+    (
+        "browser",
+        "run only the tests inside a browser; what they need, `test` has installed",
+        Plain(|| browser_tests::run_all().map(|said| println!("{said}"))),
     ),
     (
         "build",

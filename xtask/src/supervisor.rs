@@ -1,7 +1,8 @@
 //! Lets a page in a browser test start, kill and stop real gateways.
 //!
 //! A small HTTP server on loopback: `POST /start?name=N` answers `{"url": "ws://.."}`, the same
-//! for a name each time; `POST /kill?name=N` is a crash, `POST /stop?name=N` an orderly end. No
+//! for a name each time; `POST /proxy?name=N` the same of a proxy in front of it that lets no WebSocket
+//! through; `POST /kill?name=N` is a crash, `POST /stop?name=N` an orderly end. No
 //! gateway outlives this process, however it ends.
 
 use std::{
@@ -211,6 +212,11 @@ fn answer(gateways: &Gateways, request: &str) -> Result<String, String> {
     match verb {
         "start" => gateways
             .start(name)
+            .map(|address| format!(r#"{{"url":"ws://{address}/ws"}}"#)),
+        // One for each question: they end with us.
+        "proxy" => gateways
+            .start(name)
+            .and_then(|address| crate::proxy::start(address).map_err(|error| error.to_string()))
             .map(|address| format!(r#"{{"url":"ws://{address}/ws"}}"#)),
         "kill" => gateways.signal(name, "KILL").map(|()| "{}".into()),
         "stop" => gateways.signal(name, "TERM").map(|()| "{}".into()),

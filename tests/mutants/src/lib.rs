@@ -68,6 +68,8 @@ mutants! {
     NewsOfAnotherHistory,
     /// A request that is meant for another history of the database is taken.
     PostOfAnotherHistoryTaken,
+    /// A request of one frame that ends is counted as a connection that ends.
+    PostEndsPresence,
     /// A gateway holds its users' leases once, and never renews them.
     LeaseNotRenewed,
     /// What a gateway has missed of others it does not look for.
@@ -144,6 +146,10 @@ mutants! {
     RefusedNotAskedAnew,
     /// Who must sign in again loses what waits.
     AuthRequiredDropsQueue,
+    /// What was on its way when another connection took over is not sent again.
+    TakeOverForgetsFlights,
+    /// A stream that should be told something is not followed by another.
+    StreamNeverFollowed,
     /// A timer that fires late is believed at once.
     LateTimerBelieved,
     /// A welcome is enough for the delays to begin anew.

@@ -168,6 +168,8 @@ pub enum Action {
     Flap { tab: TabNo, ms: u64 },
     /// Something else answers instead of the gateway.
     Portal { tab: TabNo, ms: u64 },
+    /// A proxy cuts the connection, and lets no WebSocket through.
+    RefuseUpgrades { tab: TabNo, ms: u64 },
     /// The network is slow.
     Lag { tab: TabNo, usual_ms: u64, ms: u64 },
 
@@ -317,6 +319,7 @@ impl Action {
             Self::Truncate { .. } => "cut in a frame",
             Self::Flap { .. } => "flapping network",
             Self::Portal { .. } => "captive portal",
+            Self::RefuseUpgrades { .. } => "no WebSocket passes",
             Self::Lag { .. } => "slow network",
             Self::NoToken { .. } => "no token",
             Self::SlowToken { .. } => "slow token",

@@ -3,6 +3,7 @@
 pub mod identity;
 pub mod others;
 pub mod peers;
+pub mod streams;
 
 use crate::action::{Action, Ending, Key, Size};
 use crate::scenario::Scenario;

@@ -4,6 +4,7 @@
 mod identity;
 mod others;
 mod peers;
+mod streams;
 
 use fastrand::Rng;
 
@@ -32,6 +33,7 @@ pub fn schedule(seed: u64) -> Schedule {
     identity::add(seed, end, &mut setting, &mut steps);
     others::add(seed, end, &mut setting, &mut steps);
     peers::add(seed, end, &mut setting, &mut steps);
+    streams::add(seed, end, &mut setting, &mut steps);
     steps.sort_by_key(|step| step.at);
     Schedule {
         seed,

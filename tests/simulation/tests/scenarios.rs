@@ -39,6 +39,7 @@ survives_everything! {
     s19_commit_unknown: day::commit_unknown(),
     s20_store_busy: day::store_busy(),
     s23_clock_jump: day::clock_jump(),
+    s24_streams_only: day::streams::streams_only(),
     s30_same_draft_everywhere: day::same_draft_everywhere(),
     s31_much_later: day::much_later(),
     s32_presence_after_a_kill: day::presence_after_a_kill(),
@@ -84,6 +85,13 @@ fn days_come_to_what_they_are_about() {
             "state",
             "asked in another history",
         ),
+        (day::streams::streams_only(), "state", "stream opened"),
+        (day::streams::streams_only(), "state", "stream followed"),
+        (
+            day::streams::back_to_a_socket(),
+            "state",
+            "stream followed by a socket",
+        ),
         (
             day::others::locked_thread(),
             "state",
@@ -99,6 +107,12 @@ fn days_come_to_what_they_are_about() {
 #[test]
 fn s12_far_behind() {
     day::far_behind().is_survived().unwrap();
+}
+
+/// Two minutes of talk for each of thousands of places would take minutes.
+#[test]
+fn s24_back_to_a_socket() {
+    day::streams::back_to_a_socket().is_survived().unwrap();
 }
 
 /// Hundreds of changes for each of thousands of places would take minutes.

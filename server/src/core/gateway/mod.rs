@@ -275,7 +275,10 @@ impl Gateway {
         if std::mem::replace(&mut one.left, true) {
             return;
         }
-        let user_id = one.user_id().cloned();
+        let is_counted = one.is_counted();
+        #[cfg(feature = "mutants")]
+        let is_counted = is_counted || rejoinder_mutants::planted!(PostEndsPresence);
+        let user_id = one.user_id().filter(|_| is_counted).cloned();
         let typing = std::mem::take(&mut one.typing);
         for thread_id in one.subscriptions.end_all() {
             self.hub.unsubscribe(&thread_id, session);

@@ -124,6 +124,11 @@ impl Session {
         }
     }
 
+    /// Returns whether its user is here because of it.
+    pub(crate) fn is_counted(&self) -> bool {
+        self.kind != Kind::Post
+    }
+
     pub(crate) fn is_closed(&self) -> bool {
         matches!(self.phase, Phase::Closed(_))
     }

@@ -261,7 +261,7 @@ fn left(world: &mut World, page: usize, row: &Row) {
 
 /// An engine is told something; a goodbye may ask it to wait.
 pub fn hears(world: &mut World, page: usize, input: &Input) {
-    let Input::Frame { attempt, text } = input else {
+    let (Input::Frame { attempt, text } | Input::Answer { attempt, text }) = input else {
         return;
     };
     let meant = [
@@ -270,12 +270,16 @@ pub fn hears(world: &mut World, page: usize, input: &Input) {
         r#"{"type":"reset""#,
     ];
     let is_meant = meant.iter().any(|start| text.starts_with(start));
-    if !is_meant || !world.is_current(page, *attempt) {
+    // To a page that slept, a connection has a last word after its end.
+    let is_newer = world.pages[page].goodbye_of.is_some_and(|of| *attempt > of);
+    if !is_meant || !(is_newer || world.is_current(page, *attempt)) {
         return;
     }
     match decode_server_frame(text) {
         Ok(ServerFrame::Goodbye(goodbye)) => {
-            world.pages[page].not_before = world.now + goodbye.retry_after_ms.unwrap_or(0);
+            let one = &mut world.pages[page];
+            one.not_before = world.now + goodbye.retry_after_ms.unwrap_or(0);
+            one.goodbye_of = Some(*attempt);
         }
         Ok(ServerFrame::Removed(removed)) => {
             let device = world.pages[page].device;
@@ -294,7 +298,7 @@ pub fn hears(world: &mut World, page: usize, input: &Input) {
 
 /// An engine begins an attempt to connect.
 pub fn attempt(world: &mut World, page: usize) {
-    if world.pages[page].link.is_some() {
+    if !world.pages[page].links.is_empty() {
         let detail = format!("page {page} has one, and tries again");
         return world.fail(Invariant::OneConnection, || detail);
     }

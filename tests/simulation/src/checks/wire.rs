@@ -62,6 +62,19 @@ impl Wire {
         self.sessions.insert(session, one);
     }
 
+    /// A request of one frame is answered to its user, in a history.
+    pub fn posted(&mut self, session: SessionKey, epoch: Option<Epoch>) {
+        if let Some(one) = self.sessions.get_mut(&session) {
+            one.welcomed = one.user_id.clone();
+            one.epoch = epoch;
+        }
+    }
+
+    /// Returns the history that a connection was welcomed in.
+    pub fn epoch_of(&self, session: SessionKey) -> Option<Epoch> {
+        self.sessions.get(&session)?.epoch.clone()
+    }
+
     /// A user's token was taken for a connection, until a moment.
     pub fn verified(
         &mut self,

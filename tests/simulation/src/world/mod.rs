@@ -16,6 +16,7 @@ pub mod process;
 mod queue;
 pub mod records;
 pub mod screen;
+mod streams;
 mod timers;
 pub(crate) mod tokens;
 mod troubles;
@@ -41,7 +42,7 @@ use network::{Link, Surroundings};
 use others::Others;
 use page::Page;
 use peers::Peers;
-use process::Place;
+use process::{Place, Process};
 use queue::{Event, Queue};
 use records::Records;
 use tokens::Minted;
@@ -354,15 +355,13 @@ impl World {
 
     /// Whether a page still uses the socket of an attempt.
     pub(crate) fn is_current(&self, page: usize, attempt: Attempt) -> bool {
-        let link = self.pages[page].link;
-        link.is_some_and(|link| {
-            self.links[link].attempt == attempt && self.links[link].is_open_here
-        })
+        let link = self.pages[page].link_of(&self.links, attempt);
+        link.is_some_and(|link| self.links[link].is_open_here)
     }
 
     /// Whether nothing is expected to happen to a page by itself.
     pub(crate) fn is_page_alone(&self, page: usize) -> bool {
         let page = &self.pages[page];
-        page.outstanding == 0 && page.jobs.is_empty() && page.link.is_none()
+        page.outstanding == 0 && page.jobs.is_empty() && page.links.is_empty()
     }
 }

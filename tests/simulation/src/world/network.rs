@@ -4,19 +4,19 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use fastrand::Rng;
-use rejoinder::engine::{Attempt, Input};
+use rejoinder::engine::{Attempt, Input, Transport};
 use rejoinder_gateway::core::{Input as GatewayInput, SessionKey};
-use rejoinder_protocol::{ClientFrame, CloseCode, decode_client_frame, encode};
+use rejoinder_protocol::{ClientFrame, CloseCode, Epoch, Token, decode_client_frame, encode};
 
 use super::queue::Event;
 use super::tokens::TokenFunction;
-use super::{Slow, World};
+use super::{Process, Slow, World};
 use crate::action::Ending;
 use crate::checks::{tokens, wire};
 use crate::random::{delay, stream};
 
 /// The close code that a browser reports where there was none.
-const NO_CLOSE_CODE: u16 = 1006;
+pub(super) const NO_CLOSE_CODE: u16 = 1006;
 /// What a stalled connection takes before its writer waits, in bytes.
 const BUFFER_BYTES: usize = 48 * 1024;
 /// A writer that waits so long gives up, in milliseconds.
@@ -32,6 +32,8 @@ pub struct Surroundings {
     pub flap_until: u64,
     /// Something else answers.
     pub portal_until: u64,
+    /// A proxy lets no WebSocket through.
+    pub refusing_until: u64,
     /// It usually takes at most so long.
     pub lag: Slow,
     /// What its application can do about tokens.
@@ -46,6 +48,7 @@ impl Surroundings {
             cut_until: 0,
             flap_until: 0,
             portal_until: 0,
+            refusing_until: 0,
             lag: Slow::default(),
             tokens: TokenFunction::default(),
             rng,
@@ -60,9 +63,22 @@ impl Surroundings {
 }
 
 #[derive(Debug)]
-enum Item {
+pub(super) enum Item {
     Text(Arc<str>),
     Close(u16),
+    /// The answer to a request is complete.
+    End,
+}
+
+/// What a connection is used for.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Carries {
+    /// A request of one frame, and its answer.
+    Post,
+    /// Frames both ways.
+    Socket,
+    /// What happens, down.
+    Stream,
 }
 
 /// A direction of a connection.
@@ -91,6 +107,11 @@ pub struct Link {
     pub page: usize,
     /// For which attempt.
     pub attempt: Attempt,
+    /// What it is used for.
+    pub carries: Carries,
+    /// Of a request: whose it is, by which token, and in which history.
+    pub(super) token: Option<Token>,
+    pub(super) epoch: Option<Epoch>,
     /// Its session at the gateway.
     pub session: SessionKey,
     /// Which process that is.
@@ -119,13 +140,20 @@ impl Link {
 }
 
 impl World {
-    pub(super) fn open_socket(&mut self, page: usize, attempt: Attempt) {
+    pub(super) fn open_connection(&mut self, page: usize, attempt: Attempt, way: Transport) {
+        match way {
+            Transport::Sse => self.open_stream(page, attempt),
+            Transport::WebSocket => self.open_socket(page, attempt),
+        }
+    }
+
+    fn open_socket(&mut self, page: usize, attempt: Attempt) {
         let tab = self.pages[page].tab;
         let now = self.now;
         let around = &mut self.tabs[tab].around;
         let wait = 1 + delay(&mut around.rng, self.setting.network_ms);
         self.pages[page].outstanding += 1;
-        self.pages[page].dialing = Some(attempt);
+        self.pages[page].dialing.push(attempt);
         self.queue.push(now + wait, Event::Dial(page, attempt));
     }
 
@@ -133,35 +161,57 @@ impl World {
     pub(super) fn dial(&mut self, page: usize, attempt: Attempt) {
         let now = self.now;
         let tab = self.pages[page].tab;
-        if !self.pages[page].is_open || self.pages[page].dialing != Some(attempt) {
+        if !self.pages[page].is_open || !self.pages[page].is_dialing(attempt) {
             return;
         }
-        self.pages[page].dialing = None;
+        self.stop_dialing(page, attempt);
         let around = &mut self.tabs[tab].around;
         let wait = 1 + delay(&mut around.rng, self.setting.network_ms);
-        let lag = around.lag.at(now);
         if around.portal_until > now {
             let text = "<html>Please log in to the hotel".to_owned();
             self.tell_page_later(page, wait, Input::SocketOpened { attempt });
             return self.tell_page_later(page, wait, Input::Frame { attempt, text });
         }
+        let connected = match around.refusing_until > now {
+            true => None,
+            false => self.connect(page, attempt, Carries::Socket),
+        };
+        let Some((number, process)) = connected else {
+            self.pages[page].outstanding = self.pages[page].outstanding.saturating_sub(1);
+            let code = NO_CLOSE_CODE;
+            return self.tell_page_later(page, wait, Input::SocketClosed { attempt, code });
+        };
+        self.pages[page].links.push(number);
+        let session = self.session_of(number);
+        self.tell_gateway(process, GatewayInput::Opened { session });
+        self.tell_page_later(page, wait, Input::SocketOpened { attempt });
+    }
+
+    /// Connects a page with a gateway, if there is a way to one; returns the connection and whose
+    /// process it is.
+    pub(super) fn connect(
+        &mut self,
+        page: usize,
+        attempt: Attempt,
+        carries: Carries,
+    ) -> Option<(usize, u64)> {
+        let now = self.now;
+        let around = &self.tabs[self.pages[page].tab].around;
+        let (lag, is_cut) = (around.lag.at(now), around.cut_until > now);
         let is_flapping = around.flap_until > now;
-        let is_cut = around.cut_until > now;
         let gateway = match is_cut {
             true => None,
             false => self.any_process(|one| !one.is_stopping),
         };
         let number = self.links.len();
         let session = SessionKey(number as u64);
-        let process = gateway.and_then(|gateway| self.accept(gateway, session, number));
-        let Some(process) = process else {
-            self.pages[page].outstanding = self.pages[page].outstanding.saturating_sub(1);
-            let code = NO_CLOSE_CODE;
-            return self.tell_page_later(page, wait, Input::SocketClosed { attempt, code });
-        };
+        let process = self.accept(gateway?, session, number)?;
         self.links.push(Link {
             page,
             attempt,
+            carries,
+            token: None,
+            epoch: None,
             session,
             process,
             is_open_here: true,
@@ -175,29 +225,30 @@ impl World {
             rng: stream(self.seed, "link", number as u64),
         });
         self.wire.open(session);
-        // One before it, if any, was closed by the engine.
-        self.pages[page].link = Some(number);
-        self.tell_gateway(process, GatewayInput::Opened { session });
-        self.tell_page_later(page, wait, Input::SocketOpened { attempt });
         if is_flapping {
             let soon = self.rng.u64(20..800);
             self.queue.push(now + soon, Event::Reset(number));
         }
+        Some((number, process))
+    }
+
+    pub(super) fn stop_dialing(&mut self, page: usize, attempt: Attempt) {
+        self.pages[page]
+            .dialing
+            .retain(|dialing| *dialing != attempt);
     }
 
     pub(super) fn transmit(&mut self, page: usize, attempt: Attempt, frame: &ClientFrame) {
-        let link = self.pages[page]
-            .link
-            .filter(|link| self.links[*link].attempt == attempt);
+        let link = self.pages[page].link_of(&self.links, attempt);
         wire::transmitted(self, page, link, frame);
-        let Some(link) = link else {
-            return;
+        let Some(link) = link.filter(|link| self.links[*link].carries == Carries::Socket) else {
+            return self.request(page, attempt, frame);
         };
         let text: Arc<str> = encode(frame).into();
         self.put(link, Way::Up, Item::Text(text));
     }
 
-    fn put(&mut self, link: usize, way: Way, item: Item) {
+    pub(super) fn put(&mut self, link: usize, way: Way, item: Item) {
         let now = self.now;
         let one = &mut self.links[link];
         let delay_ms = delay(&mut one.rng, one.usual_ms);
@@ -232,7 +283,7 @@ impl World {
                 one.unread.push_back(text);
                 self.read_up(link);
             }
-            Item::Close(_) => self.close_there(link),
+            Item::Close(_) | Item::End => self.close_there(link),
         }
     }
 
@@ -240,9 +291,11 @@ impl World {
     pub(super) fn read_up(&mut self, link: usize) {
         loop {
             let (session, process) = (self.links[link].session, self.links[link].process);
-            let may_read = self
-                .process(process)
-                .is_some_and(|one| one.paused_until <= self.now && one.may_read(session));
+            let is_socket = self.links[link].carries == Carries::Socket;
+            // The one frame of a request begins its session.
+            let may_read = |one: &Process| !is_socket || one.may_read(session);
+            let is_awake = |one: &&Process| one.paused_until <= self.now;
+            let may_read = self.process(process).filter(is_awake).is_some_and(may_read);
             if !may_read || !self.links[link].is_open_there {
                 return;
             }
@@ -255,6 +308,10 @@ impl World {
             let frame = decode_client_frame(&text);
             wire::arrived(self, session, &frame);
             let bytes = text.len();
+            if let (false, Ok(frame)) = (is_socket, &frame) {
+                self.arrive_request(link, frame.clone(), bytes);
+                continue;
+            }
             self.tell_gateway(
                 process,
                 GatewayInput::Frame {
@@ -269,8 +326,23 @@ impl World {
 
     fn arrive_down(&mut self, link: usize, item: Item) {
         let one = &mut self.links[link];
-        let (page, attempt) = (one.page, one.attempt);
+        let (page, attempt, carries) = (one.page, one.attempt, one.carries);
         match item {
+            Item::End => one.is_open_here = false,
+            Item::Text(text) if carries == Carries::Post => {
+                self.trace.hash(&*text);
+                self.trace
+                    .note(|| format!("page {page} is answered {text}"));
+                if one.is_open_here {
+                    let text = (*text).to_owned();
+                    self.tell_page(page, Input::Answer { attempt, text });
+                }
+            }
+            Item::Close(code) if carries == Carries::Post => {
+                if std::mem::replace(&mut one.is_open_here, false) {
+                    self.request_failed(link, code);
+                }
+            }
             // A page that closed the socket may still find frames in its queue.
             Item::Text(text) => {
                 self.trace.hash(&*text);
@@ -280,9 +352,8 @@ impl World {
             }
             Item::Close(code) => {
                 one.is_open_here = false;
-                if self.pages[page].link == Some(link) {
-                    self.pages[page].link = None;
-                }
+                self.pages[page].links.retain(|one| *one != link);
+                self.leave_requests(page, attempt);
                 // Also of one that the page has closed itself: nothing may follow from that.
                 self.tell_page(page, Input::SocketClosed { attempt, code });
             }
@@ -291,17 +362,25 @@ impl World {
 
     /// A page closes its socket.
     pub(super) fn close_socket(&mut self, page: usize, attempt: Attempt, is_late_timer: bool) {
+        self.see_succession(page, attempt);
         if is_late_timer {
             self.heard_before_judged(page, attempt);
         }
-        let one = &mut self.pages[page];
-        if one.dialing.take_if(|dialing| *dialing == attempt).is_some() {
-            one.outstanding = one.outstanding.saturating_sub(1);
+        if self.pages[page].is_dialing(attempt) {
+            self.stop_dialing(page, attempt);
+            let outstanding = &mut self.pages[page].outstanding;
+            *outstanding = outstanding.saturating_sub(1);
         }
-        let link = one.link.filter(|link| self.links[*link].attempt == attempt);
-        if let Some(link) = link {
-            self.pages[page].link = None;
+        if let Some(link) = self.pages[page].link_of(&self.links, attempt) {
+            self.pages[page].links.retain(|one| *one != link);
             self.leave_link(link);
+        }
+        self.leave_requests(page, attempt);
+    }
+
+    fn leave_requests(&mut self, page: usize, attempt: Attempt) {
+        for request in self.requests_of(page, attempt) {
+            self.leave_link(request);
         }
     }
 
@@ -318,7 +397,7 @@ impl World {
     }
 
     /// The gateway's side of a connection is over.
-    fn close_there(&mut self, link: usize) {
+    pub(super) fn close_there(&mut self, link: usize) {
         let one = &mut self.links[link];
         if !std::mem::replace(&mut one.is_open_there, false) {
             return;
@@ -421,6 +500,7 @@ impl World {
         one.blocked_since = None;
         let (session, process) = (one.session, one.process);
         let Some(batch) = self.take_batch(process, session) else {
+            self.written(link);
             return self.read_up(link);
         };
         for text in batch.frames {

@@ -8,6 +8,7 @@ use rejoinder::engine::{
 use rejoinder_protocol::{ClientMsgId, ServerMsgId, ThreadId, UserId};
 
 use super::jobs::Job;
+use super::network::Link;
 use super::queue::Event;
 use super::screen::Screen;
 use super::timers::Sleep;
@@ -47,6 +48,8 @@ pub struct Page {
     pub is_hurried: bool,
     /// Not to try again before this, for the gateway asked for it.
     pub not_before: u64,
+    /// In which attempt.
+    pub goodbye_of: Option<Attempt>,
     /// Messages that its user took back, for good.
     pub taken_back: BTreeSet<ClientMsgId>,
     /// Messages that were announced.
@@ -54,9 +57,10 @@ pub struct Page {
     /// What its tokens have come to.
     pub tokens: tokens::Watch,
     pub(super) jobs: VecDeque<Job>,
-    pub(crate) link: Option<usize>,
-    /// The attempt whose socket is being opened.
-    pub(super) dialing: Option<Attempt>,
+    /// Its connections: one, and perhaps one that is to follow it.
+    pub(crate) links: Vec<usize>,
+    /// The attempts whose connections are being opened.
+    pub(super) dialing: Vec<Attempt>,
     /// Answers that are on their way.
     pub(super) outstanding: u32,
     pub(super) missed: VecDeque<Input>,
@@ -73,6 +77,16 @@ pub struct Page {
 }
 
 impl Page {
+    pub(super) fn is_dialing(&self, attempt: Attempt) -> bool {
+        self.dialing.contains(&attempt)
+    }
+
+    /// Returns its connection of an attempt.
+    pub(super) fn link_of(&self, links: &[Link], attempt: Attempt) -> Option<usize> {
+        let mut own = self.links.iter().copied();
+        own.find(|link| links[*link].attempt == attempt)
+    }
+
     /// Whether it takes part in nothing for now.
     pub fn is_asleep(&self) -> bool {
         self.sleep.is_some()
@@ -105,12 +119,13 @@ impl World {
             attempts: Vec::new(),
             is_hurried: true,
             not_before: 0,
+            goodbye_of: None,
             taken_back: BTreeSet::new(),
             announced: BTreeSet::new(),
             tokens: tokens::Watch::default(),
             jobs: VecDeque::new(),
-            link: None,
-            dialing: None,
+            links: Vec::new(),
+            dialing: Vec::new(),
             outstanding: 0,
             missed: VecDeque::new(),
             crash_after: None,
@@ -249,7 +264,9 @@ impl World {
                 self.add_job(page, Job::LoadThread(thread_id, before));
             }
             Effect::Notify(notice) => self.show(page, notice),
-            Effect::OpenSocket { attempt } => self.open_socket(page, attempt),
+            Effect::OpenSocket { attempt, transport } => {
+                self.open_connection(page, attempt, transport);
+            }
             Effect::Persist { write_id, write } => {
                 self.add_job(page, Job::Persist(write_id, write));
             }
@@ -323,10 +340,14 @@ impl World {
         let one = &mut self.pages[page];
         one.is_open = false;
         one.missed.clear();
-        let (tab, link) = (one.tab, one.link.take());
+        let (tab, links) = (one.tab, std::mem::take(&mut one.links));
         self.tabs[tab].page = None;
-        if let Some(link) = link {
+        for link in links {
+            let attempt = self.links[link].attempt;
             self.leave_link(link);
+            for request in self.requests_of(page, attempt) {
+                self.leave_link(request);
+            }
         }
     }
 }

@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, VecDeque};
 
 use fastrand::Rng;
 use rejoinder_gateway::core::{
-    Batch, Config, Effect, Gateway, Input, Millis, NextBatch, Now, ReadDone, ReadId, SessionKey,
+    Batch, Config, Effect, Gateway, Identity, Input, Millis, NextBatch, Now, ReadDone, ReadId,
+    SessionKey,
 };
 use rejoinder_gateway::store::{Applied, Command, Locked, Read};
 use rejoinder_protocol::UnixMillis;
@@ -55,6 +56,11 @@ impl Process {
     /// Returns whether a session is one of its.
     pub fn has(&self, session: SessionKey) -> bool {
         self.links.contains_key(&session)
+    }
+
+    /// Returns whether nothing of a session waits, here or in its gateway.
+    pub fn is_answered(&self, session: SessionKey) -> bool {
+        self.waiting.is_empty() && self.gateway.is_answered(session)
     }
 
     /// Returns whether another frame of a session may be read.
@@ -278,14 +284,12 @@ impl World {
         if let (Input::Closed { session }, Some(process)) = (&input, self.process_mut(number)) {
             process.links.remove(session);
         }
-        if let Input::Verified { session, result } = &input {
-            let wall = now.wall.get();
-            let ends_at = |at: UnixMillis| (at.get() + self.now).saturating_sub(wall);
-            if let Ok(identity) = result {
-                let ends_at = identity.expires_at.map(ends_at);
-                let user_id = identity.user_id.clone();
-                self.wire.verified(*session, user_id, self.now, ends_at);
-            }
+        if let Input::Verified {
+            session,
+            result: Ok(identity),
+        } = &input
+        {
+            self.note_verified(number, *session, identity);
         }
         let Some(process) = self.process_mut(number) else {
             return;
@@ -294,6 +298,14 @@ impl World {
         process.gateway.handle(now, input, &mut effects);
         self.do_effects(number, effects);
         self.end_if_idle(number);
+    }
+
+    pub(super) fn note_verified(&mut self, number: u64, session: SessionKey, identity: &Identity) {
+        let wall = self.gateway_now(number).wall.get();
+        let ends_at = |at: UnixMillis| (at.get() + self.now).saturating_sub(wall);
+        let ends_at = identity.expires_at.map(ends_at);
+        let user_id = identity.user_id.clone();
+        self.wire.verified(session, user_id, self.now, ends_at);
     }
 
     /// Takes what to write to a session next.

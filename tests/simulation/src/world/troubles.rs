@@ -96,6 +96,7 @@ impl World {
             Action::Cut { tab, ms }
             | Action::Flap { tab, ms }
             | Action::Portal { tab, ms }
+            | Action::RefuseUpgrades { tab, ms }
             | Action::Lag { tab, ms, .. }
             | Action::NoToken { tab, ms }
             | Action::SlowToken { tab, ms }
@@ -108,12 +109,13 @@ impl World {
             _ => return,
         };
         self.trouble_tab(tab, until);
-        let link = self.page_in(tab).and_then(|page| self.pages[page].link);
+        let links = self.links_of(tab);
         let around = &mut self.tabs[tab].around;
         match action {
             Action::Cut { .. } => around.cut_until = until,
             Action::Flap { .. } => around.flap_until = until,
             Action::Portal { .. } => around.portal_until = until,
+            Action::RefuseUpgrades { .. } => around.refusing_until = until,
             Action::Lag { usual_ms, .. } => {
                 around.lag = Slow {
                     each_ms: *usual_ms,
@@ -128,13 +130,29 @@ impl World {
             Action::SameToken { .. } => around.tokens.same_until = until,
             _ => {}
         }
-        let Some(link) = link else {
-            return;
+        for link in links {
+            self.trouble_link(link, action);
+        }
+    }
+
+    /// Returns a tab's connections, requests included.
+    fn links_of(&self, tab: usize) -> Vec<usize> {
+        let Some(page) = self.page_in(tab) else {
+            return Vec::new();
         };
+        let mut links = self.pages[page].links.clone();
+        for link in self.pages[page].links.iter() {
+            links.extend(self.requests_of(page, self.links[*link].attempt));
+        }
+        links
+    }
+
+    fn trouble_link(&mut self, link: usize, action: &Action) {
         match action {
-            Action::Cut { .. } | Action::Truncate { .. } | Action::Flap { .. } => {
-                self.reset_link(link)
-            }
+            Action::Cut { .. }
+            | Action::Truncate { .. }
+            | Action::Flap { .. }
+            | Action::RefuseUpgrades { .. } => self.reset_link(link),
             Action::HangUp { code, .. } => self.hang_up(link, *code),
             Action::Stall {
                 up,

@@ -1,0 +1,230 @@
+//! A connection that follows the living one without a gap: a stream that is subscribed to more, has
+//! a newer token or proves that it is alive, or a WebSocket after a stream.
+//!
+//! The living one serves until the other is welcomed.
+
+use rejoinder_protocol::{ClientFrame, ServerFrame, Token, Welcome, decode_server_frame};
+
+use super::Engine;
+use super::config::{CONNECT_TIMEOUT_MS, REOPEN_INTERVAL_MS};
+use super::connection::{State, Successor};
+use super::effect::Effect;
+use super::input::Attempt;
+use super::notice::Reason;
+use super::thread::Subscription;
+use super::transport::Transport;
+
+/// The close code of who does not come to an end: as a browser reports it where there was none.
+const NO_CLOSE_CODE: u16 = 1006;
+
+impl Engine {
+    /// A stream takes no frames: what must be said on it is said by another one that follows.
+    pub(super) fn reopen_soon(&mut self) {
+        let now = self.clock.now.monotonic;
+        if let Some(live) = self.connection.live_mut()
+            && live.transport == Transport::Sse
+        {
+            let soon = now.max(live.since.after(REOPEN_INTERVAL_MS));
+            live.reopen_at = Some(live.reopen_at.map_or(soon, |at| at.min(soon)));
+        }
+    }
+
+    /// Begins what follows the living connection, if it is time.
+    pub(super) fn check_succession(&mut self, effects: &mut Vec<Effect>) {
+        let now = self.clock.now.monotonic;
+        let retry_at = self.connection.ways.retry_at();
+        let Some(live) = self.connection.live_mut() else {
+            return;
+        };
+        if let Some(successor) = &live.successor {
+            let is_late = successor.deadline <= now;
+            let (attempt, by) = (successor.attempt, successor.transport);
+            if is_late {
+                effects.push(Effect::CloseSocket { attempt });
+                live.successor = None;
+                self.successor_failed(by, NO_CLOSE_CODE, effects);
+            } else if by == Transport::Sse {
+                return;
+            }
+        }
+        let Some(live) = self.connection.live_mut() else {
+            return;
+        };
+        let is_due = live.reopen_at.is_some_and(|at| at <= now);
+        #[cfg(feature = "mutants")]
+        let is_due = is_due && !rejoinder_mutants::planted!(StreamNeverFollowed);
+        if is_due {
+            live.reopen_at = None;
+            let token = self.connection.token.clone();
+            return self.succeed(Transport::Sse, token, effects);
+        }
+        let may_retry = live.transport == Transport::Sse && live.successor.is_none();
+        if may_retry && retry_at <= now {
+            let token = self.connection.token.clone();
+            self.succeed(Transport::WebSocket, token, effects);
+        }
+    }
+
+    /// Opens what is to follow the living connection.
+    pub(super) fn succeed(
+        &mut self,
+        transport: Transport,
+        token: Option<Token>,
+        effects: &mut Vec<Effect>,
+    ) {
+        let now = self.clock.now.monotonic;
+        let Some(token) = token else {
+            // Whoever connects anew asks the application.
+            return match transport {
+                Transport::Sse => self.give_up(Reason::Closed, effects),
+                Transport::WebSocket => self.connection.ways.retry_later(now),
+            };
+        };
+        let attempt = self.connection.next_attempt();
+        let hello = Box::new(self.hello(token, self.resume(transport)));
+        let Some(live) = self.connection.live_mut() else {
+            return;
+        };
+        let successor = Box::new(Successor {
+            attempt,
+            transport,
+            deadline: now.after(CONNECT_TIMEOUT_MS),
+            hello,
+            goodbye_code: None,
+        });
+        if let Some(replaced) = live.successor.replace(successor) {
+            let attempt = replaced.attempt;
+            effects.push(Effect::CloseSocket { attempt });
+        }
+        effects.push(Effect::OpenSocket { attempt, transport });
+    }
+
+    /// Returns what is to follow, if it is this attempt's.
+    fn successor(&self, attempt: Attempt) -> Option<&Successor> {
+        let live = self.connection.live()?;
+        live.successor
+            .as_deref()
+            .filter(|one| one.attempt == attempt)
+    }
+
+    /// What is to follow is open; returns whether it was that.
+    pub(super) fn successor_opened(&mut self, opened: Attempt, effects: &mut Vec<Effect>) -> bool {
+        let Some(successor) = self.successor(opened) else {
+            return false;
+        };
+        let frame = ClientFrame::Hello(successor.hello.as_ref().clone());
+        let attempt = opened;
+        effects.push(Effect::Transmit { attempt, frame });
+        true
+    }
+
+    /// Something was said on what is to follow; returns whether it was there.
+    pub(super) fn successor_text(
+        &mut self,
+        attempt: Attempt,
+        text: &str,
+        effects: &mut Vec<Effect>,
+    ) -> bool {
+        if self.successor(attempt).is_none() {
+            return false;
+        }
+        match decode_server_frame(text) {
+            Ok(ServerFrame::Welcome(welcome)) => self.take_over(welcome, effects),
+            Ok(ServerFrame::Goodbye(goodbye)) => {
+                let live = self.connection.live_mut();
+                if let Some(successor) = live.and_then(|live| live.successor.as_mut()) {
+                    successor.goodbye_code = Some(goodbye.code);
+                }
+            }
+            Ok(_) => {}
+            Err(_) => {
+                effects.push(Effect::CloseSocket { attempt });
+                self.successor_closed(attempt, NO_CLOSE_CODE, effects);
+            }
+        }
+        true
+    }
+
+    /// What was to follow is closed; returns whether it was that.
+    pub(super) fn successor_closed(
+        &mut self,
+        attempt: Attempt,
+        code: u16,
+        effects: &mut Vec<Effect>,
+    ) -> bool {
+        let Some(successor) = self.successor(attempt) else {
+            return false;
+        };
+        let by = successor.transport;
+        let told = successor.goodbye_code.filter(|_| code == NO_CLOSE_CODE);
+        if let Some(live) = self.connection.live_mut() {
+            live.successor = None;
+        }
+        self.successor_failed(by, told.unwrap_or(code), effects);
+        true
+    }
+
+    fn successor_failed(&mut self, by: Transport, code: u16, effects: &mut Vec<Effect>) {
+        match by {
+            Transport::WebSocket => {
+                let now = self.clock.now.monotonic;
+                self.connection.ways.retry_later(now);
+            }
+            // What it was opened for cannot be had on the living one.
+            Transport::Sse => {
+                self.close_socket(effects);
+                self.lost(code);
+            }
+        }
+    }
+
+    /// The successor is welcomed: the living connection ends, and nothing of that is shown.
+    fn take_over(&mut self, welcome: Welcome, effects: &mut Vec<Effect>) {
+        let Some(live) = self.connection.live_mut() else {
+            return;
+        };
+        let before = live.attempt;
+        let Some(successor) = live.successor.take() else {
+            return;
+        };
+        effects.push(Effect::CloseSocket { attempt: before });
+        #[cfg(feature = "mutants")]
+        let sent = self.outbox.clone();
+        self.outbox.connection_lost();
+        #[cfg(feature = "mutants")]
+        if rejoinder_mutants::planted!(TakeOverForgetsFlights) {
+            self.outbox = sent;
+        }
+        for thread in self.threads.values_mut() {
+            thread.handed_over();
+        }
+        self.resumed(&successor.hello.resume);
+        self.connection.token = Some(successor.hello.token);
+        self.connection.state = State::Greeting {
+            attempt: successor.attempt,
+            transport: successor.transport,
+            deadline: successor.deadline,
+        };
+        self.handle_welcome(welcome, effects);
+    }
+}
+
+impl super::thread::ThreadState {
+    /// Another connection carries the thread from now on; what was shown stays until it has caught
+    /// up.
+    fn handed_over(&mut self) {
+        let was_live = self.shows_live();
+        let typing = std::mem::take(&mut self.typing);
+        self.connection_lost();
+        self.typing = typing;
+        self.was_live = was_live;
+    }
+
+    /// Whether it is shown as complete.
+    pub(super) fn shows_live(&self) -> bool {
+        match self.subscription {
+            Subscription::Live => true,
+            Subscription::Idle | Subscription::CatchingUp { .. } => self.was_live,
+        }
+    }
+}

@@ -1,0 +1,293 @@
+//! Where no WebSocket can be opened.
+
+use rejoinder::engine::{
+    AppInput, Attempt, ConnectionState, Input, Lifecycle, SyncState, Transport,
+};
+use rejoinder_protocol::{ClientFrame, Hello, ServerFrame, ThreadId, encode};
+
+use crate::script::{Script, ack, change, from_bob, live, own, reset, welcome};
+use crate::story::browser::Output;
+use crate::story::thread;
+
+/// What a tab has opened since the last call, and by which way.
+fn opened(alice: &mut Script) -> Vec<(Attempt, Transport)> {
+    let outputs: Vec<_> = alice.browser.outputs.drain(..).collect();
+    let attempts = outputs.iter().filter_map(|output| match output {
+        Output::Open(attempt) => Some(*attempt),
+        Output::Close(_) | Output::Frame(..) => None,
+    });
+    let attempts: Vec<_> = attempts.collect();
+    let ways = alice
+        .browser
+        .ways
+        .split_off(alice.browser.ways.len() - attempts.len());
+    attempts.into_iter().zip(ways).collect()
+}
+
+/// Lets time pass until something is opened.
+fn next_opened(alice: &mut Script) -> (Attempt, Transport) {
+    alice.wait_for_attempt();
+    let all = opened(alice);
+    assert_eq!(all.len(), 1, "{all:?}");
+    all[0]
+}
+
+fn closed(alice: &mut Script, attempt: Attempt) {
+    let code = 1006;
+    alice.browser.feed(Input::SocketClosed { attempt, code });
+}
+
+/// What is opened is open; returns its greeting.
+fn greets(alice: &mut Script, attempt: Attempt) -> Hello {
+    alice.browser.feed(Input::SocketOpened { attempt });
+    let frame = alice.browser.outputs.pop_back();
+    match frame {
+        Some(Output::Frame(of, ClientFrame::Hello(hello))) if of == attempt => hello,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn answer(alice: &mut Script, frame: &ServerFrame) {
+    let (attempt, text) = (alice.attempt, encode(frame));
+    alice.browser.feed(Input::Answer { attempt, text });
+}
+
+fn transport(alice: &Script) -> Option<Transport> {
+    alice.browser.screen.connection.as_ref().unwrap().transport
+}
+
+/// Alice behind a proxy that refuses upgrades, live in a thread with a message by Bob.
+fn behind_a_proxy() -> Script {
+    let mut alice = Script::offline();
+    alice.browser.app(AppInput::Connect);
+    let (attempt, way) = next_opened(&mut alice);
+    assert_eq!(way, Transport::WebSocket);
+    closed(&mut alice, attempt);
+    let (attempt, way) = next_opened(&mut alice);
+    assert_eq!(way, Transport::Sse, "the other way is tried at once");
+    greets(&mut alice, attempt);
+    alice.attempt = attempt;
+    alice.say(&welcome("alice"));
+    alice.say(&reset(1, 1));
+    alice.say(&live(3));
+    alice.browser.outputs.clear();
+    alice
+}
+
+#[test]
+fn the_other_way_is_tried_and_only_the_transport_shows_it() {
+    let alice = behind_a_proxy();
+    assert_eq!(transport(&alice), Some(Transport::Sse));
+    let mut direct = Script::live(1);
+    assert_eq!(transport(&direct), Some(Transport::WebSocket));
+    assert_eq!(alice.bodies(), direct.bodies());
+    direct.lose();
+    assert_eq!(
+        transport(&direct),
+        None,
+        "without a connection there is none"
+    );
+}
+
+#[test]
+fn where_web_sockets_have_worked_two_must_fail_and_the_ways_take_turns() {
+    let mut alice = Script::live(0);
+    alice.lose();
+    let mut ways = Vec::new();
+    for _ in 0..6 {
+        let (attempt, way) = next_opened(&mut alice);
+        ways.push(way);
+        closed(&mut alice, attempt);
+    }
+    use Transport::{Sse, WebSocket};
+    assert_eq!(ways, [WebSocket, WebSocket, Sse, WebSocket, Sse, WebSocket]);
+}
+
+#[test]
+fn a_network_that_comes_back_is_tried_by_a_web_socket_first() {
+    let mut alice = Script::live(0);
+    alice.lose();
+    for _ in 0..2 {
+        let (attempt, _) = next_opened(&mut alice);
+        closed(&mut alice, attempt);
+    }
+    alice.browser.feed(Input::Lifecycle(Lifecycle::Online));
+    assert_eq!(next_opened(&mut alice).1, Transport::WebSocket);
+}
+
+#[test]
+fn answers_and_changes_come_in_any_order() {
+    for answered_first in [true, false] {
+        let mut alice = behind_a_proxy();
+        let key = alice.send("hello");
+        assert_eq!(alice.sent(), [key]);
+        let said = change(own(2, key, "hello"));
+        if answered_first {
+            answer(&mut alice, &ack(2, key));
+            alice.say(&said);
+        } else {
+            alice.say(&said);
+            answer(&mut alice, &ack(2, key));
+        }
+        assert_eq!(alice.bodies(), ["bob 1", "hello"]);
+        let notice = alice.browser.screen.connection.clone().unwrap();
+        assert_eq!(notice.queue_length, 0);
+        assert_eq!(alice.browser.storage.outbox_len(), 0);
+        alice.browser.pass(5_000);
+        assert_eq!(alice.browser.outputs, [], "and nothing is asked for again");
+    }
+}
+
+#[test]
+fn what_must_be_said_on_a_stream_is_said_by_one_that_follows() {
+    let mut alice = behind_a_proxy();
+    let other: ThreadId = "alice|carol".parse().unwrap();
+    alice.browser.pass(2_000);
+    alice.browser.screen.shown = Default::default();
+    alice.browser.open(&other);
+    let (attempt, way) = next_opened(&mut alice);
+    assert_eq!(way, Transport::Sse);
+    let hello = greets(&mut alice, attempt);
+    let threads: Vec<_> = hello.resume.iter().map(|one| &one.thread_id).collect();
+    assert_eq!(threads, [&thread(), &other]);
+    // Until it is welcomed, the living one serves.
+    alice.say(&change(from_bob(2)));
+    let key = alice.send("meanwhile");
+    assert_eq!(alice.sent(), [key]);
+    let before = alice.attempt;
+    alice.attempt = attempt;
+    alice.say(&welcome("alice"));
+    assert!(alice.browser.outputs.contains(&Output::Close(before)));
+    assert_eq!(
+        alice.sent(),
+        [key],
+        "what was not confirmed is sent by the new one"
+    );
+    let (connections, metas) = std::mem::take(&mut alice.browser.screen.shown);
+    for one in connections {
+        let seen = (one.state, one.transport, one.reason);
+        assert_eq!(
+            seen,
+            (ConnectionState::Connected, Some(Transport::Sse), None)
+        );
+    }
+    for (_, meta) in metas.iter().filter(|(of, _)| *of == thread()) {
+        assert_eq!(meta.sync_state, SyncState::Live, "nobody sees the change");
+    }
+    assert_eq!(alice.bodies(), ["bob 1", "bob 2", "meanwhile"]);
+    let text = encode(&change(from_bob(3)));
+    alice.browser.feed(Input::Frame {
+        attempt: before,
+        text,
+    });
+    assert_eq!(alice.bodies().len(), 3, "nothing is heard of the old one");
+}
+
+#[test]
+fn threads_that_are_opened_one_after_the_other_share_a_stream() {
+    let mut alice = behind_a_proxy();
+    for number in 0..20 {
+        let other: ThreadId = format!("alice|c{number}").parse().unwrap();
+        alice.browser.open(&other);
+        alice.browser.pass(20);
+    }
+    alice.browser.pass(1_000);
+    assert_eq!(opened(&mut alice).len(), 1);
+}
+
+#[test]
+fn a_stream_that_falls_silent_is_followed_or_given_up() {
+    let mut alice = behind_a_proxy();
+    let attempt = alice.attempt;
+    for _ in 0..4 {
+        alice.browser.pass(25_000);
+        alice.browser.feed(Input::Heard { attempt });
+    }
+    let all = opened(&mut alice);
+    assert!(
+        all.iter().all(|(_, way)| *way == Transport::WebSocket),
+        "{all:?}"
+    );
+    for (attempt, _) in all {
+        closed(&mut alice, attempt);
+    }
+    // Requests are answered, the stream is dead.
+    alice.browser.pass(30_000);
+    answer(&mut alice, &ServerFrame::Pong);
+    alice.browser.pass(21_000);
+    let (attempt, way) = next_opened(&mut alice);
+    assert_eq!(way, Transport::Sse);
+    assert_eq!(
+        alice.browser.screen.connection.as_ref().unwrap().state,
+        ConnectionState::Connected
+    );
+    greets(&mut alice, attempt);
+    alice.browser.pass(10_001);
+    let state = alice.browser.screen.connection.as_ref().unwrap().state;
+    assert_ne!(
+        state,
+        ConnectionState::Connected,
+        "nobody answers that either"
+    );
+}
+
+#[test]
+fn waking_up_proves_a_stream_by_another() {
+    let mut alice = behind_a_proxy();
+    alice.browser.pass(6_000);
+    alice.browser.feed(Input::Lifecycle(Lifecycle::Visible));
+    let (_, way) = next_opened(&mut alice);
+    assert_eq!(way, Transport::Sse);
+}
+
+#[test]
+fn a_web_socket_is_tried_again_beside_the_stream_ever_more_rarely() {
+    let mut alice = behind_a_proxy();
+    let start = alice.browser.now.monotonic.0;
+    let attempt = alice.attempt;
+    let mut tries = Vec::new();
+    while alice.browser.now.monotonic.0 < start + 3_600_000 {
+        alice.browser.pass(10_000);
+        alice.browser.feed(Input::Heard { attempt });
+        for (attempt, way) in opened(&mut alice) {
+            assert_eq!(way, Transport::WebSocket);
+            tries.push(alice.browser.now.monotonic.0 - start);
+            closed(&mut alice, attempt);
+        }
+    }
+    assert!((50_000..=90_000).contains(&tries[0]), "{tries:?}");
+    let pauses: Vec<_> = tries.windows(2).map(|pair| pair[1] - pair[0]).collect();
+    assert!(
+        pauses.windows(2).all(|pair| pair[0] <= pair[1]),
+        "{pauses:?}"
+    );
+    assert!(tries.len() > 4);
+    assert_eq!(
+        transport(&alice),
+        Some(Transport::Sse),
+        "and nothing was lost by it"
+    );
+}
+
+#[test]
+fn a_web_socket_that_is_had_again_takes_over() {
+    let mut alice = behind_a_proxy();
+    let stream = alice.attempt;
+    let (attempt, way) = loop {
+        alice.browser.pass(10_000);
+        alice.browser.feed(Input::Heard { attempt: stream });
+        if let Some(one) = opened(&mut alice).pop() {
+            break one;
+        }
+    };
+    assert_eq!(way, Transport::WebSocket);
+    let hello = greets(&mut alice, attempt);
+    assert_eq!(hello.resume.len(), 1);
+    alice.attempt = attempt;
+    alice.say(&welcome("alice"));
+    alice.say(&live(3));
+    assert_eq!(transport(&alice), Some(Transport::WebSocket));
+    assert!(alice.browser.outputs.contains(&Output::Close(stream)));
+    alice.say(&change(from_bob(2)));
+    assert_eq!(alice.bodies(), ["bob 1", "bob 2"]);
+}
