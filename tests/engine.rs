@@ -10,8 +10,6 @@
     reason = "a test"
 )]
 
-#[path = "engine/anything.rs"]
-mod anything;
 #[path = "engine/connecting.rs"]
 mod connecting;
 #[path = "engine/reading.rs"]

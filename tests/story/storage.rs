@@ -19,6 +19,12 @@ struct Database {
 }
 
 impl Storage {
+    /// A database that is not empty.
+    pub(crate) fn of(disk: Disk) -> Self {
+        let failure = None;
+        Self(Rc::new(RefCell::new(Database { disk, failure })))
+    }
+
     /// From now on nothing works, for this reason.
     pub(crate) fn break_down(&self, failure: StorageFailure) {
         self.0.borrow_mut().failure = Some(failure);
@@ -31,6 +37,10 @@ impl Storage {
     pub(crate) fn outbox_len(&self) -> usize {
         let load = self.0.borrow().disk.load_outbox();
         load.entries.len() + load.unreadable
+    }
+
+    pub(crate) fn outbox_rows(&self) -> Vec<(u64, Vec<u8>)> {
+        self.0.borrow().disk.outbox_rows()
     }
 
     /// Replaces the bytes of every outbox row by something unreadable.

@@ -14,6 +14,19 @@ use rejoinder_protocol::{Message, SequenceNumber, ThreadId};
 /// One table: keys to bytes.
 type Table<K> = BTreeMap<K, Vec<u8>>;
 
+/// Where a row stands.
+#[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub enum Place {
+    /// In the outbox, by its order number.
+    Outbox(u64),
+    /// A thread's cursor.
+    Cursor(ThreadId),
+    /// A thread's participants.
+    Participants(ThreadId),
+    /// Some of a thread's messages.
+    Bucket(ThreadId, u64),
+}
+
 /// What a table held before a transaction.
 #[derive(Clone, Debug)]
 enum Before {
@@ -57,7 +70,31 @@ pub struct StoredThread {
 }
 
 impl Disk {
-    fn outbox_rows(&self) -> Vec<(u64, Vec<u8>)> {
+    /// A database in which somebody has written these bytes.
+    pub fn holding(rows: impl IntoIterator<Item = (Place, Vec<u8>)>) -> Self {
+        let mut disk = Self::default();
+        for (place, row) in rows {
+            match place {
+                Place::Outbox(order) => {
+                    disk.last_order = disk.last_order.max(order);
+                    disk.outbox.insert(order, row);
+                }
+                Place::Cursor(thread_id) => {
+                    disk.cursors.insert(thread_id, row);
+                }
+                Place::Participants(thread_id) => {
+                    disk.participants.insert(thread_id, row);
+                }
+                Place::Bucket(thread_id, number) => {
+                    disk.buckets.insert((thread_id, number), row);
+                }
+            }
+        }
+        disk
+    }
+
+    /// Returns the rows of the outbox, by their order numbers.
+    pub fn outbox_rows(&self) -> Vec<(u64, Vec<u8>)> {
         let rows = self.outbox.iter();
         rows.map(|(key, row)| (*key, row.clone())).collect()
     }
