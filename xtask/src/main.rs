@@ -10,6 +10,7 @@ mod demo_nextjs;
 mod dist;
 mod e2e;
 mod fresh;
+mod fuzz;
 mod install;
 mod npm;
 mod paths;
@@ -65,6 +66,11 @@ const COMMANDS: &[(&str, &str, Command)] = &[
         "sim",
         "live through bad days under a virtual clock; --help lists its options",
         WithOptions(sim::run),
+    ),
+    (
+        "fuzz",
+        "let a fuzzer choose what arrives; --help lists its options",
+        WithOptions(fuzz::run),
     ),
     (
         "size",
