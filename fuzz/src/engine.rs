@@ -9,7 +9,7 @@ use rejoinder::engine::stored::{Answer, OrderNumber};
 use rejoinder::engine::{
     AppInput, Attempt, Input, Lifecycle, StorageFailure, StoredResult, TokenInput, WriteId,
 };
-use rejoinder_protocol::{Attachment, ClientMsgId, ServerFrame, ThreadId, Token};
+use rejoinder_protocol::{Attachment, ClientMsgId, ServerFrame, ThreadId, Token, encode};
 
 use crate::choices::Choices;
 use crate::script::{Script, bobs_key, user};
@@ -149,6 +149,15 @@ impl Tab<'_> {
                 let bytes = u32::try_from(self.choices.below(1 << 21)).unwrap();
                 let attempt = self.attempt();
                 self.alice.browser.feed(Input::Buffered { attempt, bytes });
+            }
+            21 if self.choices.bool() => {
+                let (attempt, frame) = (self.attempt(), self.frame());
+                let text = encode(&frame);
+                self.alice.browser.feed(Input::Answer { attempt, text });
+            }
+            21 => {
+                let attempt = self.attempt();
+                self.alice.browser.feed(Input::Heard { attempt });
             }
             _ => self.pass(),
         }

@@ -227,7 +227,10 @@ impl<'a> World<'a> {
                 Effect::Commit(_) => self.hold_commits,
                 Effect::Read { .. } => self.hold_reads,
                 Effect::Verify { .. } => self.hold_verify,
-                Effect::Answer { .. } | Effect::Flush { .. } | Effect::Peers(_) => false,
+                Effect::Answer { .. }
+                | Effect::Flush { .. }
+                | Effect::Measure(_)
+                | Effect::Peers(_) => false,
             };
             if is_held {
                 self.held.push(effect);
@@ -239,7 +242,7 @@ impl<'a> World<'a> {
 
     fn execute(&mut self, effect: Effect) {
         match effect {
-            Effect::Answer { .. } => {}
+            Effect::Answer { .. } | Effect::Measure(_) => {}
             Effect::Commit(NextBatch {
                 batch,
                 asked_in,

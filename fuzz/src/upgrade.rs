@@ -58,6 +58,8 @@ impl Gateway {
             admin_key: None,
             bus: None,
             serve_dir: None,
+            tls: None,
+            operations: None,
         };
         runtime.spawn(serve(settings, store, listener, std::future::pending()));
         Self { runtime, address }
