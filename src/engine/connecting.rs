@@ -126,7 +126,7 @@ impl Engine {
             self.resume(transport)
         };
         self.connection.token = Some(token.token.clone());
-        let hello = Box::new(self.hello(token.token, resume));
+        let hello = Box::new(greeting(transport, token.token, resume));
         let deadline = now.after(CONNECT_TIMEOUT_MS);
         self.connection.state = State::Opening {
             attempt,
@@ -135,17 +135,6 @@ impl Engine {
             hello,
         };
         effects.push(Effect::OpenSocket { attempt, transport });
-    }
-
-    /// Returns a greeting, as long as it may be.
-    pub(super) fn hello(&self, token: Token, resume: Vec<Resume>) -> Hello {
-        let mut hello = Hello {
-            protocol_version: PROTOCOL_VERSION,
-            token,
-            resume,
-        };
-        while encode(&hello).len() + 32 > HELLO_BYTES_MAX && hello.resume.pop().is_some() {}
-        hello
     }
 
     /// Returns where we stand in the threads that are followed.
@@ -442,6 +431,23 @@ impl Engine {
             });
         }
     }
+}
+
+/// Returns a greeting, as long as it may be.
+pub(super) fn greeting(transport: Transport, token: Token, resume: Vec<Resume>) -> Hello {
+    // In a request the token is in the head, and takes no room.
+    let token_bytes = match transport {
+        Transport::Sse => encode(&token).len(),
+        Transport::WebSocket => 0,
+    };
+    let mut hello = Hello {
+        protocol_version: PROTOCOL_VERSION,
+        token,
+        resume,
+    };
+    let is_long = |hello: &Hello| encode(hello).len() + 32 > HELLO_BYTES_MAX + token_bytes;
+    while is_long(&hello) && hello.resume.pop().is_some() {}
+    hello
 }
 
 /// Returns where we stand in a thread.

@@ -7,6 +7,7 @@ use rejoinder_protocol::{ClientFrame, ServerFrame, Token, Welcome, decode_server
 
 use super::Engine;
 use super::config::{CONNECT_TIMEOUT_MS, REOPEN_INTERVAL_MS};
+use super::connecting::greeting;
 use super::connection::{State, Successor};
 use super::effect::Effect;
 use super::input::Attempt;
@@ -81,7 +82,7 @@ impl Engine {
             };
         };
         let attempt = self.connection.next_attempt();
-        let hello = Box::new(self.hello(token, self.resume(transport)));
+        let hello = Box::new(greeting(transport, token, self.resume(transport)));
         let Some(live) = self.connection.live_mut() else {
             return;
         };
@@ -188,6 +189,9 @@ impl Engine {
             return;
         };
         effects.push(Effect::CloseSocket { attempt: before });
+        // What its goodbye said holds for it alone.
+        self.connection.goodbye_code = None;
+        self.connection.retry_after_ms = None;
         #[cfg(feature = "mutants")]
         let sent = self.outbox.clone();
         self.outbox.connection_lost();

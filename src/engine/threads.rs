@@ -188,6 +188,8 @@ impl Engine {
             ready += usize::from(is_ready);
             let is_wanted = thread.subscription == Subscription::Idle && is_due && is_ready;
             if is_wanted && !has_socket {
+                // What follows has a deadline of its own.
+                thread.resubscribe_at = None;
                 if ready <= STREAM_THREADS_MAX {
                     is_reopen_wanted = true;
                 } else if thread.unavailable.is_none() {

@@ -1,9 +1,12 @@
 //! Where no WebSocket can be opened.
 
 use rejoinder::engine::{
-    AppInput, Attempt, ConnectionState, Input, Lifecycle, SyncState, Transport,
+    AppInput, Attempt, ConnectionState, Input, Lifecycle, Reason, SyncState, TokenInput, Transport,
 };
-use rejoinder_protocol::{ClientFrame, Hello, ServerFrame, ThreadId, encode};
+use rejoinder_protocol::{
+    ClientFrame, ClientFrameType, ErrorCode, ErrorFrame, ErrorRef, Goodbye, Hello, ServerFrame,
+    ThreadId, Token, encode,
+};
 
 use crate::script::{Script, ack, change, from_bob, live, own, reset, welcome};
 use crate::story::browser::Output;
@@ -181,6 +184,71 @@ fn what_must_be_said_on_a_stream_is_said_by_one_that_follows() {
         text,
     });
     assert_eq!(alice.bodies().len(), 3, "nothing is heard of the old one");
+}
+
+#[test]
+fn a_subscription_that_is_refused_for_now_is_asked_for_by_another_stream() {
+    let mut alice = behind_a_proxy();
+    let reference = Some(ErrorRef {
+        frame_type: ClientFrameType::Subscribe,
+        thread_id: Some(thread()),
+        client_msg_id: None,
+    });
+    alice.say(&ServerFrame::Error(ErrorFrame {
+        reference,
+        code: ErrorCode::Busy,
+        retry_after_ms: Some(3_000),
+    }));
+    alice.browser.pass(2_900);
+    assert_eq!(opened(&mut alice), []);
+    alice.browser.pass(200);
+    assert_eq!(opened(&mut alice).len(), 1);
+    // And nothing wakes it meanwhile: `pass` would notice.
+    alice.browser.pass(5_000);
+    assert_eq!(alice.browser.outputs, []);
+}
+
+#[test]
+fn a_long_token_takes_no_room_from_a_streams_threads() {
+    let mut alice = behind_a_proxy();
+    alice.browser.is_token_held = true;
+    for number in 0..99 {
+        let other: ThreadId = format!("{}{number}", "t".repeat(100)).parse().unwrap();
+        alice.browser.open(&other);
+    }
+    alice.lose();
+    while alice.browser.asked.is_empty() {
+        alice.browser.pass(100);
+    }
+    let attempt = alice.browser.asked.pop_front().unwrap();
+    let token = Some(TokenInput {
+        token: Token::new("x".repeat(8_000)),
+        subject: None,
+    });
+    alice.browser.feed(Input::Token { attempt, token });
+    let (attempt, way) = next_opened(&mut alice);
+    assert_eq!(way, Transport::Sse);
+    assert_eq!(greets(&mut alice, attempt).resume.len(), 100);
+}
+
+#[test]
+fn what_an_older_connection_was_told_at_its_end_is_forgotten_with_it() {
+    let mut alice = behind_a_proxy();
+    alice.browser.pass(6_000);
+    alice.browser.feed(Input::Lifecycle(Lifecycle::Visible));
+    let (attempt, _) = next_opened(&mut alice);
+    greets(&mut alice, attempt);
+    alice.say(&ServerFrame::Goodbye(Goodbye {
+        code: 4101,
+        retry_after_ms: Some(60_000),
+    }));
+    alice.attempt = attempt;
+    alice.say(&welcome("alice"));
+    alice.lose();
+    let notice = alice.browser.screen.connection.clone().unwrap();
+    assert_eq!(notice.reason, Some(Reason::Unreachable));
+    let next = notice.next_attempt_at.unwrap().get() - alice.browser.now.wall.get();
+    assert!(next <= 2_000, "{next}");
 }
 
 #[test]

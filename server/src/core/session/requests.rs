@@ -261,7 +261,8 @@ impl Session {
         self.outbound.release();
         // The end of typing is never dropped: it would show until the lease ends.
         let rate = around.rates.of(now, around.config, user_id);
-        if is_typing && rate.typing.take(now).is_err() {
+        // Of a request nobody knows whether there is something to end.
+        if (is_typing || is_post) && rate.typing.take(now).is_err() {
             return;
         }
         if is_post {
