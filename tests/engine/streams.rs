@@ -213,7 +213,7 @@ fn a_long_token_takes_no_room_from_a_streams_threads() {
     let mut alice = behind_a_proxy();
     alice.browser.is_token_held = true;
     for number in 0..99 {
-        let other: ThreadId = format!("{}{number}", "t".repeat(100)).parse().unwrap();
+        let other: ThreadId = format!("{}{number}", "t".repeat(120)).parse().unwrap();
         alice.browser.open(&other);
     }
     alice.lose();
@@ -222,7 +222,7 @@ fn a_long_token_takes_no_room_from_a_streams_threads() {
     }
     let attempt = alice.browser.asked.pop_front().unwrap();
     let token = Some(TokenInput {
-        token: Token::new("x".repeat(8_000)),
+        token: Token::new("x".repeat(12_000)),
         subject: None,
     });
     alice.browser.feed(Input::Token { attempt, token });
