@@ -83,9 +83,11 @@ impl Stream {
             });
         } else {
             let text = encode(frame);
+            // Nothing is lost with it, and the next one comes in some seconds.
+            let is_passing = matches!(frame, ClientFrame::Typing(_));
             spawn_local(async move {
                 let failed = inner.ask(&text).await.unwrap_or(Some(NO_CLOSE_CODE));
-                if let Some(code) = failed {
+                if let Some(code) = failed.filter(|_| !is_passing) {
                     inner.end(code);
                 }
             });
@@ -130,6 +132,10 @@ impl Inner {
             let piece = Uint8Array::new(&Reflect::get(&read, &"value".into())?).to_vec();
             if stream.push(&piece, &mut events).is_err() {
                 return Ok(NO_CLOSE_CODE);
+            }
+            if events.is_empty() {
+                // A part of a long one.
+                self.heard(Event::Comment);
             }
             for event in events.drain(..) {
                 self.heard(event);
