@@ -44,6 +44,11 @@ async fn two_people_talk() {
     assert_eq!(a.settled(&hello).await["durability"], "disk");
     assert_eq!(a.rows(&thread)[0]["id"], hello.as_str(), "its React key");
     let confirmed = |one: &serde_json::Value| one["type"] == "message";
+    // One's own is "sent" when it is acknowledged, and announced when its change has come.
+    b.until_told("its own is confirmed", |one| {
+        confirmed(one) && one["message"]["body"] == "hello yourself"
+    })
+    .await;
     assert_eq!(b.heard().iter().filter(|one| confirmed(one)).count(), 2);
 }
 
