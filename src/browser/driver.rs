@@ -14,10 +14,9 @@ use super::lifecycle::Lifecycle;
 use super::link::Link;
 use super::notifier::Notifier;
 use super::panic;
-use super::socket::NO_CLOSE_CODE;
 use super::storage::{Job, Storage};
 use super::timer::Timer;
-use crate::engine::{self, Attempt, Config, Effect, Engine, Input, Transport};
+use crate::engine::{self, Attempt, Config, Effect, Engine, Input, NO_CLOSE_CODE, Transport};
 
 /// One client in one page. Once dropped or disposed of, it holds nothing open and hears nothing.
 pub(crate) struct Driver {

@@ -11,10 +11,8 @@ use super::door::Door;
 use super::listener::On;
 use super::panic;
 use crate::engine::config::SOCKET_BUFFER_BYTES_MAX;
-use crate::engine::{Attempt, Input};
+use crate::engine::{Attempt, Input, NO_CLOSE_CODE};
 
-/// The code of an end without a close frame.
-pub(crate) const NO_CLOSE_CODE: u16 = 1006;
 /// How often a socket that holds too much is looked at: no event says that it has drained.
 const DRAIN_INTERVAL_MS: u32 = 50;
 

@@ -14,8 +14,7 @@ use web_sys::{AbortController, Headers, ReadableStreamDefaultReader, RequestInit
 
 use super::door::Door;
 use super::panic;
-use super::socket::NO_CLOSE_CODE;
-use crate::engine::{Attempt, Input};
+use crate::engine::{Attempt, Input, NO_CLOSE_CODE};
 use crate::event_stream::{Event, EventStream};
 
 #[wasm_bindgen]

@@ -11,16 +11,13 @@ use super::config::{
 };
 use super::connection::{Ended, Live, State};
 use super::effect::Effect;
-use super::input::{Attempt, Input, Lifecycle, TokenInput};
+use super::input::{Attempt, Input, Lifecycle, NO_CLOSE_CODE, TokenInput};
 use super::notice::{Notice, Reason, SendRefusal, SendResult};
 use super::refreshing::Refresh;
 use super::storing::Boot;
 use super::thread::{Subscription, ThreadState};
 use super::transport::Transport;
 use super::{AppInput, Engine};
-
-/// The close code that a browser reports where there was none.
-const NO_CLOSE_CODE: u16 = 1006;
 
 impl Engine {
     pub(super) fn connect(&mut self, effects: &mut Vec<Effect>) {

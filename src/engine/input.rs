@@ -12,6 +12,10 @@ pub struct Attempt(pub u64);
 #[derive(Clone, Copy, Debug, Default, Eq, Ord, PartialEq, PartialOrd)]
 pub struct WriteId(pub u64);
 
+/// The close code of a connection that ended without one, as browsers report it (RFC 6455, section
+/// 7.1.5).
+pub const NO_CLOSE_CODE: u16 = 1006;
+
 /// Something that happened.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Input {
@@ -52,7 +56,7 @@ pub enum Input {
     SocketClosed {
         /// Whose socket.
         attempt: Attempt,
-        /// The close code; 1006 if there was none.
+        /// The close code; [`NO_CLOSE_CODE`] if there was none.
         code: u16,
     },
     /// Answer to [`Effect::OpenSocket`](super::Effect::OpenSocket): it is open.

@@ -42,8 +42,8 @@ use rejoinder_protocol::{SequenceNumber, ThreadId, UserId};
 pub use self::config::Config;
 pub use self::effect::Effect;
 pub use self::input::{
-    AppInput, Attempt, Input, Lifecycle, OutboxLoad, StorageFailure, StoredResult, TokenInput,
-    WriteId,
+    AppInput, Attempt, Input, Lifecycle, NO_CLOSE_CODE, OutboxLoad, StorageFailure, StoredResult,
+    TokenInput, WriteId,
 };
 pub use self::notice::{
     ConnectionNotice, ConnectionState, Delivery, DiscardOutcome, Durability, InboxPreview,

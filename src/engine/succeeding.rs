@@ -10,13 +10,10 @@ use super::config::{CONNECT_TIMEOUT_MS, REOPEN_INTERVAL_MS};
 use super::connecting::greeting;
 use super::connection::{State, Successor};
 use super::effect::Effect;
-use super::input::Attempt;
+use super::input::{Attempt, NO_CLOSE_CODE};
 use super::notice::Reason;
 use super::thread::Subscription;
 use super::transport::Transport;
-
-/// The close code of who does not come to an end: as a browser reports it where there was none.
-const NO_CLOSE_CODE: u16 = 1006;
 
 impl Engine {
     /// A stream takes no frames: what must be said on it is said by another one that follows.

@@ -2,7 +2,7 @@
 
 use wasm_bindgen_test::*;
 
-use crate::page::{Page, pair, pause, somebody, until};
+use crate::page::{Page, pair, pause, somebody};
 use crate::supervisor::Gateway;
 
 fn connected(gateway: &Gateway, user: &str, thread: &str) -> Page {
@@ -21,10 +21,8 @@ async fn two_people_talk() {
         connected(&gateway, &alice, &thread),
         connected(&gateway, &bob, &thread),
     );
-    // What the first window brings is not announced.
     for page in [&a, &b] {
-        let live = |one: &serde_json::Value| one["meta"]["syncState"] == "live";
-        page.until_told("the thread is live", live).await;
+        page.until_live().await;
     }
 
     let hello = a.send(&thread, "hello");
@@ -87,14 +85,7 @@ async fn a_killed_gateway_loses_nothing_of_a_burst() {
     let thread = pair(&alice, &bob);
     let a = connected(&gateway, &alice, &thread);
     a.until_connection("connected").await;
-    let bodies: Vec<String> = (0..30).map(|number| format!("message {number}")).collect();
-    for body in &bodies {
-        a.send(&thread, body);
-    }
-    until("the first is sent", || {
-        (a.rows(&thread).first()?["delivery"]["status"] == "sent").then_some(())
-    })
-    .await;
+    let bodies = a.send_burst(&thread).await;
     gateway.kill().await;
     gateway.start_again().await;
 

@@ -225,6 +225,27 @@ impl Page {
         .await
     }
 
+    /// Waits until its thread is live: what the first window brings is not announced.
+    pub(crate) async fn until_live(&self) {
+        self.until_told("the thread is live", |one| {
+            one["meta"]["syncState"] == "live"
+        })
+        .await;
+    }
+
+    /// Sends thirty messages at once; returns their texts when the first has been taken.
+    pub(crate) async fn send_burst(&self, thread: &str) -> Vec<String> {
+        let bodies: Vec<String> = (0..30).map(|number| format!("message {number}")).collect();
+        for body in &bodies {
+            self.send(thread, body);
+        }
+        until("the first is sent", || {
+            (self.rows(thread).first()?["delivery"]["status"] == "sent").then_some(())
+        })
+        .await;
+        bodies
+    }
+
     /// The rows of a thread as a person sees them.
     pub(crate) fn rows(&self, thread: &str) -> Vec<Value> {
         let mut timelines = self.timelines.borrow_mut();

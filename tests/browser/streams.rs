@@ -2,7 +2,7 @@
 
 use wasm_bindgen_test::*;
 
-use crate::page::{Page, pair, somebody, until};
+use crate::page::{Page, pair, somebody};
 use crate::supervisor::Gateway;
 
 /// Somebody behind the proxy, connected.
@@ -30,8 +30,7 @@ async fn a_proxy_that_refuses_upgrades_changes_nothing_but_the_transport() {
         "websocket"
     );
     for page in [&a, &b] {
-        let live = |one: &serde_json::Value| one["meta"]["syncState"] == "live";
-        page.until_told("the thread is live", live).await;
+        page.until_live().await;
     }
 
     let hello = a.send(&thread, "by a request");
@@ -82,14 +81,7 @@ async fn a_killed_gateway_behind_a_proxy_loses_nothing() {
     let (alice, bob) = (somebody("alice"), somebody("bob"));
     let thread = pair(&alice, &bob);
     let a = behind(&proxy, &alice, &thread).await;
-    let bodies: Vec<String> = (0..30).map(|number| format!("message {number}")).collect();
-    for body in &bodies {
-        a.send(&thread, body);
-    }
-    until("the first is sent", || {
-        (a.rows(&thread).first()?["delivery"]["status"] == "sent").then_some(())
-    })
-    .await;
+    let bodies = a.send_burst(&thread).await;
     gateway.kill().await;
     a.until_connection("waiting").await;
     a.send(&thread, "meanwhile");

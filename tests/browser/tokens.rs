@@ -112,9 +112,7 @@ async fn an_expired_session_shows_its_user_what_is_theirs_and_sends_after_the_si
     let (alice, bob) = (somebody("alice"), somebody("bob"));
     let thread = pair(&alice, &bob);
     let page = connected(&gateway, &alice, &thread, token(&alice, HOUR_S).await);
-    // What the first window brings is not announced.
-    let live = |one: &serde_json::Value| one["meta"]["syncState"] == "live";
-    page.until_told("the thread is live", live).await;
+    page.until_live().await;
     page.send(&thread, "cached");
     page.until_told("it is confirmed", |one| one["type"] == "message")
         .await;

@@ -1,6 +1,6 @@
 //! Whose connection it is, and what is asked of applications to keep it.
 
-use rejoinder::engine::{Attempt, ConnectionState, Effect, Input};
+use rejoinder::engine::{Attempt, ConnectionState, Effect, Input, NO_CLOSE_CODE};
 use rejoinder_gateway::core::SessionKey;
 use rejoinder_protocol::{
     Auth, ClientFrame, CloseCode, DecodeError, Reaction, ServerFrame, decode_server_frame, reaction,
@@ -16,8 +16,6 @@ use crate::world::tokens::subject;
 const REFRESH_GAP_MS: u64 = 10_000;
 /// A token that counted for less leaves no time to replace it, in milliseconds.
 const LIFE_MS: u64 = 20_000;
-/// The close code that a browser reports where there was none.
-const NO_CLOSE_CODE: u16 = 1006;
 
 /// What a page's tokens have come to.
 #[derive(Debug, Default)]

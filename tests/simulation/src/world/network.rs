@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use fastrand::Rng;
-use rejoinder::engine::{Attempt, Input, Transport};
+use rejoinder::engine::{Attempt, Input, NO_CLOSE_CODE, Transport};
 use rejoinder_gateway::core::{Input as GatewayInput, SessionKey};
 use rejoinder_protocol::{ClientFrame, CloseCode, Epoch, Token, decode_client_frame, encode};
 
@@ -15,8 +15,6 @@ use crate::action::Ending;
 use crate::checks::{tokens, wire};
 use crate::random::{delay, stream};
 
-/// The close code that a browser reports where there was none.
-pub(super) const NO_CLOSE_CODE: u16 = 1006;
 /// What a stalled connection takes before its writer waits, in bytes.
 const BUFFER_BYTES: usize = 48 * 1024;
 /// A writer that waits so long gives up, in milliseconds.
@@ -176,25 +174,24 @@ impl World {
             true => None,
             false => self.connect(page, attempt, Carries::Socket),
         };
-        let Some((number, process)) = connected else {
+        let Some(number) = connected else {
             self.pages[page].outstanding = self.pages[page].outstanding.saturating_sub(1);
             let code = NO_CLOSE_CODE;
             return self.tell_page_later(page, wait, Input::SocketClosed { attempt, code });
         };
         self.pages[page].links.push(number);
-        let session = self.session_of(number);
+        let (session, process) = (self.links[number].session, self.links[number].process);
         self.tell_gateway(process, GatewayInput::Opened { session });
         self.tell_page_later(page, wait, Input::SocketOpened { attempt });
     }
 
-    /// Connects a page with a gateway, if there is a way to one; returns the connection and whose
-    /// process it is.
+    /// Connects a page with a gateway, if there is a way to one.
     pub(super) fn connect(
         &mut self,
         page: usize,
         attempt: Attempt,
         carries: Carries,
-    ) -> Option<(usize, u64)> {
+    ) -> Option<usize> {
         let now = self.now;
         let around = &self.tabs[self.pages[page].tab].around;
         let (lag, is_cut) = (around.lag.at(now), around.cut_until > now);
@@ -229,7 +226,7 @@ impl World {
             let soon = self.rng.u64(20..800);
             self.queue.push(now + soon, Event::Reset(number));
         }
-        Some((number, process))
+        Some(number)
     }
 
     pub(super) fn stop_dialing(&mut self, page: usize, attempt: Attempt) {

@@ -1,12 +1,12 @@
 //! Connections without a socket: a stream down, and a request of its own for each frame up. The two
 //! keep no order between them.
 
-use rejoinder::engine::{Attempt, Input};
-use rejoinder_gateway::core::{Input as GatewayInput, Refusal, SessionKey};
+use rejoinder::engine::{Attempt, Input, NO_CLOSE_CODE};
+use rejoinder_gateway::core::{Input as GatewayInput, Refusal};
 use rejoinder_protocol::{ClientFrame, CloseCode, Hello, Token, encode};
 
 use super::World;
-use super::network::{Carries, Item, NO_CLOSE_CODE, Way};
+use super::network::{Carries, Item, Way};
 use super::queue::Event;
 use crate::random::delay;
 
@@ -32,7 +32,7 @@ impl World {
         };
         let (session, token) = (self.links[stream].session, self.links[stream].token.clone());
         let epoch = self.wire.epoch_of(session);
-        let Some((link, _)) = self.connect(page, attempt, Carries::Post) else {
+        let Some(link) = self.connect(page, attempt, Carries::Post) else {
             let wait = self.network_delay(page);
             self.pages[page].links.retain(|one| *one != stream);
             self.leave_link(stream);
@@ -49,7 +49,7 @@ impl World {
             // The log-in page of a hotel is no stream of events.
             return self.lose_stream_later(page, attempt, wait);
         }
-        let Some((link, _)) = self.connect(page, attempt, Carries::Stream) else {
+        let Some(link) = self.connect(page, attempt, Carries::Stream) else {
             return self.lose_stream_later(page, attempt, wait);
         };
         self.coverage.see("state", "stream opened");
@@ -176,10 +176,5 @@ impl World {
             };
             self.coverage.see("state", what);
         }
-    }
-
-    /// Which session a link has.
-    pub(super) fn session_of(&self, link: usize) -> SessionKey {
-        self.links[link].session
     }
 }
