@@ -15,7 +15,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use clap::Parser;
 use rejoinder_gateway::bus::Bus;
 use rejoinder_gateway::core::Config;
-use rejoinder_gateway::shell::{Access, AdminKey, Settings, Tls, serve};
+use rejoinder_gateway::shell::{Access, AddressLimits, AdminKey, Settings, Tls, serve};
 use rejoinder_gateway::store::{PostgresStore, SqliteStore, Store};
 use rejoinder_gateway::tokens::Tokens;
 use rejoinder_protocol::UserId;
@@ -174,6 +174,12 @@ async fn serve_with<S: Store>(
     config.dev_pairs = options.dev;
     config.messages_burst = options.messages_burst;
     config.messages_per_second = options.messages_per_second;
+    config.user_connections = usize::try_from(options.user_connections)?;
+    let addresses = AddressLimits {
+        connections: options.address_connections,
+        handshakes_per_second: options.address_handshakes_per_second,
+        proxies: options.trust_proxy,
+    };
     let access = if options.dev {
         tracing::warn!(
             "--dev: anybody on this machine is whoever they say (token `dev:alice`). For real \
@@ -198,6 +204,7 @@ async fn serve_with<S: Store>(
     let settings = Settings {
         config,
         access,
+        addresses,
         tokens,
         admin_key,
         bus,

@@ -4,10 +4,12 @@ mod tokens;
 mod values;
 
 use std::net::SocketAddr;
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 
 use clap::builder::FalseyValueParser;
 use clap::{Args, Parser, Subcommand};
+use ipnet::IpNet;
 use rejoinder_gateway::store::postgres::{Name, Renamed, TableName};
 use rejoinder_protocol::UserId;
 
@@ -15,7 +17,7 @@ use crate::listening::Operations;
 use crate::logging::LogOptions;
 pub(crate) use tokens::TokenOptions;
 pub(crate) use values::address;
-use values::{folder, host, origin, prefix};
+use values::{folder, handshakes, host, network, origin, prefix};
 
 /// The headings of what not every gateway needs.
 const SEVERAL: &str = "Several gateways";
@@ -321,6 +323,51 @@ pub(crate) struct ServeOptions {
         help_heading = LIMITS
     )]
     pub(crate) messages_per_second: u32,
+    /// Connections that one user may have at once at this gateway, over all devices, 1 to 10000. A
+    /// browser has one, for a moment two; the newest is refused.
+    #[arg(
+        long,
+        env = "REJOINDER_USER_CONNECTIONS",
+        value_name = "COUNT",
+        default_value_t = 20,
+        value_parser = clap::value_parser!(u32).range(1..=10_000),
+        help_heading = LIMITS
+    )]
+    pub(crate) user_connections: u32,
+    /// Connections that may come from one address at once, 1 to 16384; of IPv6, from one network of 64
+    /// bits. Programs on this machine have no such limit.
+    #[arg(
+        long,
+        env = "REJOINDER_ADDRESS_CONNECTIONS",
+        value_name = "COUNT",
+        default_value_t = 512,
+        value_parser = clap::value_parser!(u32).range(1..=16_384),
+        help_heading = LIMITS
+    )]
+    pub(crate) address_connections: u32,
+    /// WebSockets and streams that one address may open per second, 1 to 100000; for a moment five
+    /// times as many.
+    #[arg(
+        long,
+        env = "REJOINDER_ADDRESS_HANDSHAKES_PER_SECOND",
+        value_name = "COUNT",
+        default_value = "20",
+        value_parser = handshakes,
+        help_heading = LIMITS
+    )]
+    pub(crate) address_handshakes_per_second: NonZeroU32,
+    /// A proxy, or a network of them, such as 10.0.0.0/8, that says in `X-Forwarded-For` for whom it
+    /// asks; may be repeated. Proxies on this machine are believed anyway. Of others every connection
+    /// counts as theirs.
+    #[arg(
+        long,
+        env = "REJOINDER_TRUST_PROXY",
+        value_name = "ADDRESS",
+        value_delimiter = ',',
+        value_parser = network,
+        help_heading = LIMITS
+    )]
+    pub(crate) trust_proxy: Vec<IpNet>,
     /// A folder of files to serve at `/`, such as a built web application.
     #[arg(long, env = "REJOINDER_SERVE_DIR", value_name = "FOLDER", value_parser = folder)]
     pub(crate) serve_dir: Option<PathBuf>,

@@ -137,6 +137,26 @@ const WRONG: &[Case] = &[
         ["--messages-burst", "invalid digit"],
     ),
     (
+        &["--dev", "--user-connections", "0"],
+        &[],
+        ["--user-connections", "1..=10000"],
+    ),
+    (
+        &["--dev", "--address-connections", "16385"],
+        &[],
+        ["--address-connections", "1..=16384"],
+    ),
+    (
+        &["--dev"],
+        &[("REJOINDER_ADDRESS_HANDSHAKES_PER_SECOND", "0")],
+        ["--address-handshakes-per-second", "1 to 100000"],
+    ),
+    (
+        &["--dev", "--trust-proxy", "proxy.internal"],
+        &[],
+        ["--trust-proxy", "10.0.0.0/8"],
+    ),
+    (
         &["--dev", "--serve-dir", "nowhere"],
         &[],
         ["--serve-dir", "no such folder"],

@@ -41,7 +41,11 @@ async fn a_hundred_who_come_at_once_share_one_question() {
     let late = Answer::Late(Duration::from_millis(500), keys);
     let issuer = Issuer::start(late).await;
     let tokens = issuer.tokens();
-    let gateway = Gateway::set(|settings| settings.tokens = tokens).await;
+    let gateway = Gateway::set(|settings| {
+        settings.tokens = tokens;
+        settings.config.user_connections = 100;
+    })
+    .await;
     let token = ec.token(&header("ES256", "ec"), &issuer.claims(ALICE));
     let mut clients = Vec::new();
     for _ in 0..100 {

@@ -12,6 +12,17 @@ pub(crate) const EPHEMERAL_MAX: usize = 32;
 pub(crate) const REQUESTS_MAX: usize = 64;
 /// Questions of one client to the store at once; each answer may be a page of 256 KiB.
 pub(crate) const QUESTIONS_MAX: usize = 8;
+/// Questions of one user to the store at once, over all connections and requests; more are told to
+/// come back.
+pub(crate) const USER_QUESTIONS_MAX: usize = 16;
+/// Questions that one user may ask at once …
+pub(crate) const QUESTIONS_BURST: u32 = 60;
+/// … and per second after that: a client asks some when it comes back, then as people scroll.
+pub(crate) const QUESTIONS_PER_SECOND: u32 = 10;
+/// Whatever else one user may say at once, beside messages …
+pub(crate) const REQUESTS_BURST: u32 = 1_024;
+/// … and per second after that. A client that keeps to the other limits is far from it.
+pub(crate) const REQUESTS_PER_SECOND: u32 = 128;
 /// Bytes of replies that may wait before nothing more is read from a client: two pages. With
 /// [`QUESTIONS_MAX`] under way, a client makes us hold 2.5 MiB at most.
 pub(crate) const REPLY_BYTES_MAX: usize = 512 * 1024;
@@ -73,6 +84,9 @@ pub(crate) const LOOKS_MAX: usize = 16;
 pub(crate) const LOOKS_WAITING_MAX: usize = 10_000;
 /// "Not now, try again after so long", in milliseconds.
 pub(crate) const BUSY_RETRY_MS: u64 = 1_000;
+/// A connection for which its user has too many, or on which too much is asked, may be opened again
+/// after so long, in milliseconds, and up to as much again.
+pub(crate) const LIMITED_RETRY_MS: u64 = 5_000;
 
 /// A client whose token could not be checked comes back after so long, in milliseconds, and up to
 /// as much again: until then the keys may have been fetched.
@@ -95,6 +109,8 @@ pub struct Config {
     pub messages_burst: u32,
     /// … and per second after that.
     pub messages_per_second: u32,
+    /// Connections that one user may have.
+    pub user_connections: usize,
 }
 
 impl Config {
@@ -109,6 +125,7 @@ impl Config {
             seed,
             messages_burst: 60,
             messages_per_second: 10,
+            user_connections: 20,
         }
     }
 }

@@ -156,6 +156,12 @@ impl Hub {
         sessions.copied().collect()
     }
 
+    /// Returns how many sessions a user has.
+    #[must_use]
+    pub fn session_count_of(&self, user_id: &UserId) -> usize {
+        self.users.get(user_id).map_or(0, BTreeSet::len)
+    }
+
     /// Adds a subscriber, which must read before it is told anything. From here on the hub records
     /// how far the thread is published, so what that read misses is not missed.
     pub fn subscribe(&mut self, thread_id: &ThreadId, session: SessionKey) {

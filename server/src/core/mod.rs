@@ -36,7 +36,7 @@ pub use measure::{Levels, Measure};
 pub use outbound::{Batch, Full, Lane, Outbound};
 pub use peers::{FromPeers, Lease, News, Peers, ToPeers};
 pub use presence::Presence;
-pub(crate) use rates::Rates;
+pub(crate) use rates::{NotAsked, Rates};
 pub use time::{Millis, Now};
 pub use watch::{Others, Watch};
 

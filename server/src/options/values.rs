@@ -1,7 +1,10 @@
 //! Values that are checked when they are read, with words that say what is right.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
+use std::num::NonZeroU32;
 use std::path::PathBuf;
+
+use ipnet::IpNet;
 
 /// Reads an address to listen at.
 pub(crate) fn address(text: &str) -> Result<SocketAddr, &'static str> {
@@ -42,6 +45,22 @@ pub(super) fn folder(text: &str) -> Result<PathBuf, &'static str> {
         true => Ok(path),
         false => Err("there is no such folder"),
     }
+}
+
+/// Reads how many handshakes there may be in a second.
+pub(super) fn handshakes(text: &str) -> Result<NonZeroU32, &'static str> {
+    let count = text.parse().ok();
+    let count = count.filter(|count: &NonZeroU32| count.get() <= 100_000);
+    count.ok_or("give a number from 1 to 100000")
+}
+
+/// Reads an address, or a network of them.
+pub(super) fn network(text: &str) -> Result<IpNet, &'static str> {
+    let network = text.parse().ok();
+    let address = || text.parse::<IpAddr>().ok().map(IpNet::from);
+    network
+        .or_else(address)
+        .ok_or("give an address, such as 10.0.0.7, or a network of them, such as 10.0.0.0/8")
 }
 
 /// Reads the beginning of names of keys.

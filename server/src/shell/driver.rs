@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use rejoinder_protocol::{Epoch, Resume, Token};
+use rejoinder_protocol::{Epoch, Resume, Token, UserId};
 use tokio::sync::{Notify, mpsc, oneshot};
 
 use super::clock::Clock;
@@ -265,6 +265,13 @@ impl<S: Store> Driver<S> {
             session,
             flush,
         }
+    }
+
+    /// Counts a request of a user that came by no connection; `Err`: one too many, with how long it
+    /// takes until another one may come.
+    pub(super) fn admit(&self, user_id: &UserId) -> Result<(), Duration> {
+        let admitted = self.with_gateway(|gateway, now| gateway.admit(now, user_id));
+        admitted.map_err(Duration::from_millis)
     }
 
     /// Finds out whom a token names.

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::{DefaultBodyLimit, Request, State, WebSocketUpgrade};
+use axum::extract::{DefaultBodyLimit, Extension, Request, State, WebSocketUpgrade};
 use axum::http::header::{
     ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
     ACCESS_CONTROL_MAX_AGE, VARY,
@@ -16,7 +16,9 @@ use axum::routing::get;
 use rejoinder_protocol::FRAME_BYTES_MAX;
 
 use super::access::{Access, Denied};
+use super::addresses::Addresses;
 use super::driver::Driver;
+use super::visitor::{self, Stay};
 use super::{AdminKey, files, rest, socket};
 use crate::store::Store;
 
@@ -33,13 +35,15 @@ const PREFLIGHT_AGE_S: &str = "7200";
 pub(super) fn router<S: Store>(
     driver: Arc<Driver<S>>,
     access: Access,
+    addresses: Arc<Addresses>,
     admin_key: Option<AdminKey>,
     serve_dir: Option<PathBuf>,
 ) -> Router {
+    let entering = from_fn_with_state(Arc::clone(&addresses), visitor::enter);
     let mut guarded = Router::new()
-        .route("/ws", get(upgrade::<S>))
+        .route("/ws", get(upgrade::<S>).route_layer(entering))
         .with_state(Arc::clone(&driver))
-        .nest("/v1", rest::router(driver, admin_key));
+        .nest("/v1", rest::router(driver, addresses, admin_key));
     if let Some(folder) = serve_dir {
         guarded = guarded.fallback_service(get(files::file).with_state(Arc::<_>::from(folder)));
     }
@@ -89,6 +93,7 @@ async fn guard(State(access): State<Arc<Access>>, request: Request, next: Next) 
 
 async fn upgrade<S: Store>(
     State(driver): State<Arc<Driver<S>>>,
+    Extension(stay): Extension<Stay>,
     upgrade: WebSocketUpgrade,
 ) -> Response {
     upgrade
@@ -97,5 +102,5 @@ async fn upgrade<S: Store>(
         .max_write_buffer_size(WRITE_BUFFER_BYTES_MAX)
         .max_frame_size(FRAME_BYTES_MAX)
         .max_message_size(FRAME_BYTES_MAX)
-        .on_upgrade(|opened| socket::run(driver, opened))
+        .on_upgrade(|opened| socket::run(driver, opened, stay))
 }

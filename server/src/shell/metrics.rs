@@ -11,6 +11,7 @@ use rejoinder_protocol::{CloseCode, ErrorCode};
 
 use crate::core::{Levels, Measure};
 use crate::store::StoreError;
+pub(super) use names::OfStrangers;
 use names::{OfBus, OfClients, OfStore, closed, error, reset, store_error};
 
 /// Upper bounds of the buckets of times, in seconds: from a commit to a memory to a client that is
@@ -44,6 +45,7 @@ pub(super) struct Metrics {
     recorder: PrometheusRecorder,
     of_clients: OfClients,
     of_store: OfStore,
+    of_strangers: OfStrangers,
     /// Absent where there can be no other gateways.
     of_bus: Option<OfBus>,
 }
@@ -56,6 +58,7 @@ impl Metrics {
         Self {
             of_clients: with_local_recorder(&recorder, OfClients::register),
             of_store: with_local_recorder(&recorder, OfStore::register),
+            of_strangers: with_local_recorder(&recorder, OfStrangers::register),
             of_bus,
             recorder,
         }
@@ -102,6 +105,11 @@ impl Metrics {
                 self.of_clients.resumed_threads.increment(threads as u64);
             }
         }
+    }
+
+    /// Returns what counts those who are not let in.
+    pub(super) fn of_strangers(&self) -> &OfStrangers {
+        &self.of_strangers
     }
 
     /// Counts a connection.

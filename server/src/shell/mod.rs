@@ -2,6 +2,7 @@
 
 mod accepting;
 mod access;
+mod addresses;
 mod clock;
 mod driver;
 mod files;
@@ -11,6 +12,7 @@ mod operations;
 mod rest;
 mod socket;
 mod tls;
+mod visitor;
 
 use std::future::Future;
 use std::path::PathBuf;
@@ -21,6 +23,7 @@ use tokio::net::TcpListener;
 use tokio::time::timeout;
 
 pub use access::Access;
+pub use addresses::AddressLimits;
 pub use rest::{AdminKey, AdminKeyTooShort};
 pub use tls::{Tls, TlsError};
 
@@ -28,6 +31,7 @@ use crate::bus::Bus;
 use crate::core::{Config, Gateway, Input};
 use crate::store::Store;
 use crate::tokens::Tokens;
+use addresses::Addresses;
 use driver::Driver;
 
 /// A stop waits so long for sessions, commits and requests …
@@ -42,6 +46,8 @@ pub struct Settings {
     pub config: Config,
     /// Which pages may talk to it.
     pub access: Access,
+    /// How much may come from one address.
+    pub addresses: AddressLimits,
     /// Who may come in.
     pub tokens: Tokens,
     /// By what the application's back end is known; absent: it is not.
@@ -82,16 +88,19 @@ pub async fn serve<S: Store>(
         tokio::spawn(operations::serve(listener, Arc::clone(&driver)));
     }
     tokio::spawn(operations::upkeep(Arc::clone(&driver)));
+    let addresses = Addresses::new(settings.addresses, driver.metrics().of_strangers().clone());
+    tokio::spawn(Arc::clone(&addresses).sweep());
     let app = http::router(
         Arc::clone(&driver),
         settings.access,
+        Arc::clone(&addresses),
         settings.admin_key,
         settings.serve_dir,
     );
     if let Some(tls) = &settings.tls {
         tokio::spawn(Arc::clone(tls).follow());
     }
-    let connections = accepting::accept(listener, settings.tls, app, stop).await;
+    let connections = accepting::accept(listener, settings.tls, addresses, app, stop).await;
     tracing::info!("draining");
     driver.feed(Input::Drain);
     let ended = async { tokio::join!(driver.idle(), connections.finish()) };

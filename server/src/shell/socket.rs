@@ -8,6 +8,7 @@ use futures_util::SinkExt;
 use rejoinder_protocol::CloseCode;
 
 use super::driver::{Driver, Opened};
+use super::visitor::Stay;
 use crate::core::Batch;
 use crate::store::Store;
 
@@ -17,7 +18,7 @@ const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Serves a socket until either side ends it.
-pub(super) async fn run<S: Store>(driver: Arc<Driver<S>>, mut socket: WebSocket) {
+pub(super) async fn run<S: Store>(driver: Arc<Driver<S>>, mut socket: WebSocket, stay: Stay) {
     let session = driver.open();
     let last_words = talk(&session, &mut socket).await;
     if let Some(frame) = last_words {
@@ -31,7 +32,7 @@ pub(super) async fn run<S: Store>(driver: Arc<Driver<S>>, mut socket: WebSocket)
         let _ = tokio::time::timeout(CLOSE_TIMEOUT, goodbye).await;
     }
     // Only now: a gateway that stops waits for its sessions, and so for their last words.
-    drop(session);
+    drop((session, stay));
 }
 
 /// Returns with which words to close; `None` if the peer is gone already.

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
 use rejoinder_gateway::core::Config;
-use rejoinder_gateway::shell::{Access, Settings, serve};
+use rejoinder_gateway::shell::{Access, AddressLimits, Settings, serve};
 use rejoinder_gateway::store::postgres::{Connector, PostgresStore, Tables};
 use rejoinder_gateway::store::{SqliteStore, Store};
 use rejoinder_gateway::tokens::Tokens;
@@ -72,6 +72,16 @@ impl Gateway {
 
     async fn with<S: Store>(store: S, choose: impl FnOnce(&mut Settings)) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        Self::at(listener, store, choose)
+    }
+
+    /// Starts one that clients reach elsewhere than on the loopback.
+    pub fn listening(listener: TcpListener, choose: impl FnOnce(&mut Settings)) -> Self {
+        let store = SqliteStore::memory(&"e1".parse().unwrap()).unwrap();
+        Self::at(listener, store, choose)
+    }
+
+    fn at<S: Store>(listener: TcpListener, store: S, choose: impl FnOnce(&mut Settings)) -> Self {
         let address = listener.local_addr().unwrap();
         let seed = uuid::Uuid::now_v7().as_u64_pair().1;
         let mut config = Config::new(store.epoch().clone(), seed);
@@ -79,6 +89,7 @@ impl Gateway {
         let mut settings = Settings {
             config,
             access: Access::dev(),
+            addresses: AddressLimits::default(),
             tokens: Tokens::new().with_dev().with_secret("secret"),
             admin_key: None,
             bus: None,

@@ -70,6 +70,8 @@ mutants! {
     PostOfAnotherHistoryTaken,
     /// A request of one frame that ends is counted as a connection that ends.
     PostEndsPresence,
+    /// A user may have any number of connections.
+    ConnectionsUncounted,
     /// A gateway holds its users' leases once, and never renews them.
     LeaseNotRenewed,
     /// What a gateway has missed of others it does not look for.

@@ -1,8 +1,9 @@
 //! How sessions begin: by a socket, by a request for a stream, or by a request of one frame.
 
-use rejoinder_protocol::{CloseCode, Epoch, Resume};
+use rejoinder_protocol::{CloseCode, Epoch, Resume, UserId};
 
 use super::Gateway;
+use crate::core::config::LIMITED_RETRY_MS;
 use crate::core::session::{Kind, Session};
 use crate::core::{Effect, Identity, Now, SessionKey};
 
@@ -23,10 +24,36 @@ impl Gateway {
     ) {
         self.begin(now, session, Kind::Stream);
         let mut steps = Vec::new();
+        if self.is_crowded(&identity.user_id) {
+            return self.turn_away(now, session);
+        }
         if let Some((one, config)) = self.touch(session) {
             one.greeted(now, config, identity, resume, &mut steps);
         }
         self.steps(now, session, steps, effects);
+    }
+
+    /// Whether a user has as many connections as one may have.
+    pub(super) fn is_crowded(&self, user_id: &UserId) -> bool {
+        self.hub.session_count_of(user_id) >= self.config.user_connections
+    }
+
+    /// Ends the newest connection of a user who has too many: the others stay.
+    pub(super) fn turn_away(&mut self, now: Now, session: SessionKey) {
+        let retry_after_ms = LIMITED_RETRY_MS + self.ids.jitter_ms(LIMITED_RETRY_MS);
+        if let Some((one, _)) = self.touch(session) {
+            one.close(now.monotonic, CloseCode::Limited, Some(retry_after_ms));
+        }
+    }
+
+    /// Counts a request of a user that came by no connection.
+    ///
+    /// # Errors
+    ///
+    /// The milliseconds after which another one may come: this is one too many.
+    pub fn admit(&mut self, now: Now, user_id: &UserId) -> Result<(), u64> {
+        let now = now.monotonic;
+        self.rates.of(now, &self.config, user_id).requests.take(now)
     }
 
     /// A request of one frame: nobody's presence, and no subscription.

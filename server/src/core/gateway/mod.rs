@@ -35,8 +35,8 @@ enum Purpose {
     Look(rejoinder_protocol::ThreadId),
     /// What may have changed without a word.
     Poll,
-    /// The answer to a request.
-    Reply(SessionKey, rejoinder_protocol::ErrorRef),
+    /// The answer to a user's request.
+    Reply(SessionKey, UserId, rejoinder_protocol::ErrorRef),
 }
 
 /// A gateway without its sockets and its store.
@@ -247,11 +247,8 @@ impl Gateway {
                     }
                 }
                 Step::Command(command) => self.command(now, session, command),
-                Step::Question(question, reference) => {
-                    if let Some((one, _)) = self.touch(session) {
-                        one.questions += 1;
-                    }
-                    let purpose = Purpose::Reply(session, reference);
+                Step::Question(user_id, question, reference) => {
+                    let purpose = Purpose::Reply(session, user_id, reference);
                     self.ask(question, purpose, effects);
                 }
                 Step::Subscribe(thread_id) => self.hub.subscribe(&thread_id, session),

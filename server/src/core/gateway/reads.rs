@@ -46,6 +46,9 @@ impl Gateway {
         let Some(purpose) = self.reads.remove(&read) else {
             return;
         };
+        if let Purpose::Reply(_, user_id, _) = &purpose {
+            self.rates.answered(user_id);
+        }
         if let Ok(done) = &result
             && !self.is_my_epoch(now, &done.epoch, effects)
         {
@@ -54,7 +57,7 @@ impl Gateway {
         match purpose {
             Purpose::Look(thread_id) => self.looked(now, &thread_id, result),
             Purpose::Poll => self.polled(result, effects),
-            Purpose::Reply(session, reference) => {
+            Purpose::Reply(session, _, reference) => {
                 let Some((one, _)) = self.touch(session) else {
                     return;
                 };

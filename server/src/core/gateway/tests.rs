@@ -5,6 +5,7 @@
     reason = "a test names the variant it wants"
 )]
 
+mod limits;
 mod measures;
 mod others;
 mod peers;

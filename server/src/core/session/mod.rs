@@ -31,8 +31,8 @@ pub(crate) enum Step {
     Arrived(UserId),
     /// Holds the place of its reply.
     Command(Command),
-    /// Holds the place of its reply; the reference is for an error.
-    Question(Read, ErrorRef),
+    /// Whose question holds the place of its reply; the reference is for an error.
+    Question(UserId, Read, ErrorRef),
     Subscribe(ThreadId),
     Unsubscribe(ThreadId),
     Typing(ThreadId, bool),

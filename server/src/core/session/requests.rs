@@ -8,8 +8,10 @@ use rejoinder_protocol::{
 };
 
 use super::{Kind, Phase, Session, Step};
-use crate::core::config::{BAD_JSON_MAX, BAD_JSON_WINDOW_MS, TYPING_LEASE_MS};
-use crate::core::{Config, Ids, Millis, Now, Rates};
+use crate::core::config::{
+    BAD_JSON_MAX, BAD_JSON_WINDOW_MS, BUSY_RETRY_MS, LIMITED_RETRY_MS, TYPING_LEASE_MS,
+};
+use crate::core::{Config, Ids, Millis, NotAsked, Now, Rates};
 use crate::store::{Command, NewMessage, Read};
 
 /// What a frame needs besides the session.
@@ -46,6 +48,15 @@ impl Session {
                 return self.close(now, CloseCode::TokenExpired, None);
             }
             Phase::Ready { .. } => {}
+        }
+        // A request of one frame was counted when it came.
+        if self.kind != Kind::Post
+            && let Some(user_id) = &self.user_id
+            && let rate = around.rates.of(now, around.config, user_id)
+            && rate.requests.take(now).is_err()
+        {
+            let retry_after_ms = LIMITED_RETRY_MS + around.ids.jitter_ms(LIMITED_RETRY_MS);
+            return self.close(now, CloseCode::Limited, Some(retry_after_ms));
         }
         // Every frame holds a place for its reply; those without one give it back.
         if self.outbound.reserve().is_err() {
@@ -143,10 +154,38 @@ impl Session {
             ClientFrame::Typing(typing) => {
                 self.typing(around, &user_id, typing, steps);
             }
-            ClientFrame::History(request) => steps.push(history(user_id, request)),
-            ClientFrame::Inbox(request) => steps.push(inbox(user_id, request)),
-            ClientFrame::Sync(request) => steps.push(sync(user_id, request)),
+            ClientFrame::History(request) => {
+                let question = history(user_id.clone(), request);
+                self.question(around, user_id, question, steps);
+            }
+            ClientFrame::Inbox(request) => {
+                let question = inbox(user_id.clone(), request);
+                self.question(around, user_id, question, steps);
+            }
+            ClientFrame::Sync(request) => {
+                let question = sync(user_id.clone(), request);
+                self.question(around, user_id, question, steps);
+            }
         }
+    }
+
+    fn question(
+        &mut self,
+        around: Surroundings<'_>,
+        user_id: UserId,
+        (read, reference): (Read, ErrorRef),
+        steps: &mut Vec<Step>,
+    ) {
+        let now = around.now.monotonic;
+        let (code, retry_after_ms) = match around.rates.of(now, around.config, &user_id).ask(now) {
+            Ok(()) => {
+                self.questions += 1;
+                return steps.push(Step::Question(user_id, read, reference));
+            }
+            Err(NotAsked::Busy) => (ErrorCode::Busy, BUSY_RETRY_MS),
+            Err(NotAsked::Often(wait_ms)) => (ErrorCode::RateLimited, wait_ms),
+        };
+        self.refuse_until(now, Some(reference), code, Some(retry_after_ms));
     }
 
     fn auth(&mut self, now: Millis, token: Token, steps: &mut Vec<Step>) {
@@ -305,7 +344,7 @@ pub(crate) fn thread_reference(frame_type: ClientFrameType, thread_id: ThreadId)
     }
 }
 
-fn history(user_id: UserId, request: HistoryRequest) -> Step {
+fn history(user_id: UserId, request: HistoryRequest) -> (Read, ErrorRef) {
     let reference = thread_reference(ClientFrameType::History, request.thread_id.clone());
     let read = Read::History {
         reader: user_id.into(),
@@ -313,10 +352,10 @@ fn history(user_id: UserId, request: HistoryRequest) -> Step {
         before: request.before_sequence_number,
         limit: request.limit,
     };
-    Step::Question(read, reference)
+    (read, reference)
 }
 
-fn inbox(user_id: UserId, request: InboxRequest) -> Step {
+fn inbox(user_id: UserId, request: InboxRequest) -> (Read, ErrorRef) {
     let reference = ErrorRef {
         frame_type: ClientFrameType::Inbox,
         thread_id: None,
@@ -327,10 +366,10 @@ fn inbox(user_id: UserId, request: InboxRequest) -> Step {
         limit: request.limit,
         before: request.before,
     };
-    Step::Question(read, reference)
+    (read, reference)
 }
 
-fn sync(user_id: UserId, request: Sync) -> Step {
+fn sync(user_id: UserId, request: Sync) -> (Read, ErrorRef) {
     let reference = thread_reference(ClientFrameType::Sync, request.thread_id.clone());
     let read = Read::Page {
         user_id,
@@ -338,5 +377,5 @@ fn sync(user_id: UserId, request: Sync) -> Step {
         since: request.since,
         to_revision: request.to_revision,
     };
-    Step::Question(read, reference)
+    (read, reference)
 }

@@ -9,6 +9,27 @@ use metrics::{
 use super::Health;
 use crate::core::Levels;
 
+/// What is counted of those who are not let in.
+#[derive(Clone, Debug)]
+pub(in crate::shell) struct OfStrangers {
+    pub(in crate::shell) connections: Counter,
+    pub(in crate::shell) handshakes: Counter,
+}
+
+impl OfStrangers {
+    pub(super) fn register() -> Self {
+        describe(
+            "rejoinder_refused_total",
+            "What one address had too much of, by `what`, and was refused",
+        );
+        let of = |what| counter!("rejoinder_refused_total", "what" => what);
+        Self {
+            connections: of("connections"),
+            handshakes: of("handshakes"),
+        }
+    }
+}
+
 /// What is counted of clients.
 #[derive(Debug)]
 pub(super) struct OfClients {
@@ -29,7 +50,7 @@ pub(super) struct OfClients {
 impl OfClients {
     pub(super) fn register() -> Self {
         // Rates need a first value: what never happened is counted as nothing.
-        for code in ["client", "draining", "internal", "slow_consumer"] {
+        for code in ["client", "draining", "internal", "limited", "slow_consumer"] {
             closed(code).increment(0);
         }
         for code in ["busy", "internal", "rate_limited"] {

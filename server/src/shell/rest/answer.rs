@@ -1,5 +1,7 @@
 //! What the store and the cores say, as HTTP says it.
 
+use std::time::Duration;
+
 use axum::Json;
 use axum::http::header::{RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderValue, StatusCode};
@@ -39,6 +41,16 @@ pub(super) fn refused(code: ErrorCode) -> Response {
         let a_second = HeaderValue::from_static("1");
         response.headers_mut().insert(RETRY_AFTER, a_second);
     }
+    response
+}
+
+/// Answers whoever asks too much, and says when they may ask again.
+pub(crate) fn too_often(retry_after: Duration) -> Response {
+    let mut response = refused(ErrorCode::RateLimited);
+    // The header has whole seconds.
+    let seconds = retry_after.as_millis().div_ceil(1_000);
+    let seconds = HeaderValue::from(u64::try_from(seconds).unwrap_or(u64::MAX));
+    response.headers_mut().insert(RETRY_AFTER, seconds);
     response
 }
 

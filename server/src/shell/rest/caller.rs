@@ -40,7 +40,10 @@ impl<S: Store> FromRequestParts<Rest<S>> for Caller {
         }
         let token = Token::new(text.to_owned());
         match rest.0.driver.verify(&token).await {
-            Ok(identity) => Ok(Self::User(identity)),
+            Ok(identity) => match rest.0.driver.admit(&identity.user_id) {
+                Ok(()) => Ok(Self::User(identity)),
+                Err(retry_after) => Err(answer::too_often(retry_after)),
+            },
             Err(refusal) => Err(answer::unknown_caller(refusal)),
         }
     }

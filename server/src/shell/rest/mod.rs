@@ -20,15 +20,18 @@ use axum::Router;
 use axum::extract::Request;
 use axum::http::header::CACHE_CONTROL;
 use axum::http::{HeaderValue, StatusCode};
-use axum::middleware::{Next, from_fn};
+use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::Response;
 use axum::routing::{get, post, put};
 use rejoinder_protocol::ErrorCode;
 use tokio::sync::Semaphore;
 
+use super::addresses::Addresses;
 use super::driver::Driver;
+use super::visitor;
 use crate::store::{Content, Read, Store};
 pub use admin_key::{AdminKey, AdminKeyTooShort};
+pub(super) use answer::too_often;
 
 /// Questions to the store at once, beside those of the sockets: each answer may be a page of
 /// 256 KiB. More are told to come back.
@@ -70,7 +73,12 @@ impl<S: Store> Rest<S> {
 }
 
 /// Builds the routes below `/v1`.
-pub(super) fn router<S: Store>(driver: Arc<Driver<S>>, admin_key: Option<AdminKey>) -> Router {
+pub(super) fn router<S: Store>(
+    driver: Arc<Driver<S>>,
+    addresses: Arc<Addresses>,
+    admin_key: Option<AdminKey>,
+) -> Router {
+    let entering = from_fn_with_state(addresses, visitor::enter);
     let rest = Rest(Arc::new(Shared {
         driver,
         admin_key,
@@ -91,7 +99,7 @@ pub(super) fn router<S: Store>(driver: Arc<Driver<S>>, admin_key: Option<AdminKe
         )
         .route("/threads/{thread_id}/messages", get(messages::list::<S>))
         .route("/frames", post(frames::take::<S>))
-        .route("/stream", post(stream::open::<S>))
+        .route("/stream", post(stream::open::<S>).route_layer(entering))
         .fallback(async || answer::failure(StatusCode::NOT_FOUND, "no_such_endpoint"))
         .method_not_allowed_fallback(async || {
             answer::failure(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed")

@@ -7,7 +7,7 @@
 use std::convert::Infallible;
 
 use axum::body::{Body, Bytes};
-use axum::extract::State;
+use axum::extract::{Extension, State};
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
@@ -23,12 +23,14 @@ use super::caller::Caller;
 use super::json_text::JsonText;
 use crate::core::Batch;
 use crate::shell::driver::Opened;
+use crate::shell::visitor::Stay;
 use crate::store::Store;
 
 /// Opens a stream. It goes on until either side ends it.
 pub(super) async fn open<S: Store>(
     State(rest): State<Rest<S>>,
     caller: Caller,
+    Extension(stay): Extension<Stay>,
     body: JsonText<HELLO_BYTES_MAX>,
 ) -> Response {
     let Caller::User(identity) = caller else {
@@ -55,25 +57,31 @@ pub(super) async fn open<S: Store>(
             HeaderValue::from_static("no"),
         ),
     ];
-    (headers, Body::from_stream(events(session))).into_response()
+    (headers, Body::from_stream(events(session, stay))).into_response()
 }
 
 /// What a client is told, as it can be written: nothing is taken before what was taken is written.
-fn events<S: Store>(session: Opened<S>) -> impl Stream<Item = Result<Bytes, Infallible>> {
-    stream::unfold((session, false), |(session, is_over)| async move {
-        if is_over {
-            // Only now: a gateway that stops waits for its sessions, and so for their last words.
-            return None;
-        }
-        loop {
-            session.flush_wanted().await;
-            if let Some(batch) = session.take() {
-                session.flush_again();
-                let is_over = batch.close.is_some();
-                return Some((Ok(as_events(&batch)), (session, is_over)));
+fn events<S: Store>(
+    session: Opened<S>,
+    stay: Stay,
+) -> impl Stream<Item = Result<Bytes, Infallible>> {
+    stream::unfold(
+        (session, stay, false),
+        |(session, stay, is_over)| async move {
+            if is_over {
+                // Only now: a gateway that stops waits for its sessions, and so for their last words.
+                return None;
             }
-        }
-    })
+            loop {
+                session.flush_wanted().await;
+                if let Some(batch) = session.take() {
+                    session.flush_again();
+                    let is_over = batch.close.is_some();
+                    return Some((Ok(as_events(&batch)), (session, stay, is_over)));
+                }
+            }
+        },
+    )
 }
 
 /// Writes each frame as an event. A `ping` is a comment: it keeps what is on the way from cutting a

@@ -88,7 +88,7 @@ impl World {
         Self::of(|config| config.has_peers = true)
     }
 
-    fn of(choose: impl FnOnce(&mut Config)) -> Self {
+    pub(super) fn of(choose: impl FnOnce(&mut Config)) -> Self {
         let epoch: Epoch = "e1".parse().unwrap();
         let mut config = Config::new(epoch.clone(), 7);
         config.dev_pairs = true;
