@@ -90,6 +90,7 @@ fn every_option_that_files_and_documents_name_exists() {
     for document in [
         "README.md",
         "docs/deployment.md",
+        "docs/operations.md",
         "docs/several-gateways.md",
         "docs/supabase.md",
         "docs/troubleshooting.md",
