@@ -176,3 +176,27 @@ test('a new device shows the newest messages, and older ones without a jump', as
     await device.close();
   }
 });
+
+test('markup that somebody writes is shown as text and does nothing', async () => {
+  const markup = [
+    '<img src="x" onerror="window.struck = true">',
+    '<script>window.struck = true</script>',
+    'javascript:window.struck=true',
+  ];
+  for (const body of markup) await write(alice, body);
+  for (const reader of [alice, bob]) {
+    await reader.waitFor(
+      'the markup',
+      (bodies) => {
+        const rows = [...document.querySelectorAll('[data-message-id]')].slice(-bodies.length);
+        return rows.every((row, at) => row.textContent.includes(bodies[at]));
+      },
+      markup,
+    );
+    const found = await reader.run(() => ({
+      isStruck: 'struck' in window,
+      elements: document.querySelectorAll('[data-message-id] :is(img, script, a)').length,
+    }));
+    assert.deepEqual(found, { isStruck: false, elements: 0 });
+  }
+});
