@@ -114,6 +114,29 @@ async fn rows_inserted_edited_and_deleted_appear_on_both_in_order() {
 }
 
 #[tokio::test]
+async fn a_deleted_message_is_still_a_place_to_go_on_from() {
+    let world = World::start().await;
+    let [mut alice, _bob] = world.pair().await;
+    alice.say(&send(THREAD, 2, "soon gone")).await;
+    let deleted = alice.hear_of("ack").await;
+    alice.say(&send(THREAD, 3, "after it")).await;
+    let last = alice.hear_of("ack").await;
+    world
+        .sql("DELETE FROM messages WHERE body = 'soon gone'")
+        .await;
+    while alice.messages(1).await != said(&[(2, "deleted")]) {}
+    let id = deleted["server_msg_id"].as_str().unwrap();
+    let sync = format!(r#"{{"type":"sync","thread_id":"{THREAD}","last_server_msg_id":"{id}"}}"#);
+    alice.say(&sync).await;
+    let page = alice.hear_of("page").await;
+    assert_eq!(page["from_revision"], deleted["revision"]);
+    let changes = page["changes"].as_array().unwrap();
+    assert_eq!(changes.len(), 2);
+    assert_eq!(changes[0]["revision"], last["revision"]);
+    assert_eq!(changes[1]["deleted"], true);
+}
+
+#[tokio::test]
 async fn nothing_is_missed_when_the_connection_that_listens_is_cut() {
     let world = World::start().await;
     let mut pair = world.pair().await;

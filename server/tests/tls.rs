@@ -24,6 +24,7 @@ use rejoinder_gateway::shell::{Tls, TlsError};
 use rustls::pki_types::CertificateDer;
 use rustls::{ClientConfig, RootCertStore};
 use tempfile::TempDir;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
@@ -214,4 +215,33 @@ async fn a_bad_certificate_is_refused_and_the_one_before_stays() {
     let plain = gateway.http("GET /healthz HTTP/1.1", "").await;
     assert!(!plain.contains("200"), "{plain}");
     connect(&address, &next).await.unwrap();
+}
+
+#[tokio::test]
+async fn whoever_does_not_finish_a_handshake_is_hung_up_on() {
+    let files = Files::new();
+    let trusted = files.renew();
+    let tls = Arc::new(Tls::load(files.certificate(), files.key()).await.unwrap());
+    let gateway = client::Gateway::set(|settings| settings.tls = Some(tls)).await;
+    let told = |sent: &'static [u8]| async {
+        let mut stream = TcpStream::connect(gateway.address).await.unwrap();
+        stream.write_all(sent).await.unwrap();
+        let mut answer = Vec::new();
+        let reading = stream.read_to_end(&mut answer);
+        let read = tokio::time::timeout(client::PATIENCE, reading).await;
+        let _ = read.expect("it hangs up in time");
+    };
+    // Whoever is let in and asks for nothing, too.
+    let address = gateway.address.to_string();
+    let secured = async {
+        let mut stream = connect(&address, &trusted).await.unwrap();
+        let mut answer = Vec::new();
+        let reading = stream.read_to_end(&mut answer);
+        let read = tokio::time::timeout(client::PATIENCE, reading).await;
+        let _ = read.expect("it hangs up in time");
+    };
+    // The beginning of a record that announces a handshake of 512 bytes.
+    let half = &[0x16, 0x03, 0x01, 0x02, 0x00, 0x01];
+    tokio::join!(told(&[]), told(half), secured);
+    connect(&address, &trusted).await.unwrap();
 }

@@ -378,7 +378,8 @@ fn what_belongs_to_an_older_attempt_is_dropped() {
 
 #[test]
 fn what_is_not_a_gateway_is_left() {
-    for text in ["<html>", "{}", "", "[1]", &"x".repeat(600 * 1024)] {
+    let long = r#"{"type":"ping"}"#.to_owned() + &" ".repeat(16 * 1024 * 1024);
+    for text in ["<html>", "{}", "", "[1]", &"x".repeat(600 * 1024), &long] {
         let mut alice = Script::live(0);
         let attempt = alice.attempt;
         alice.browser.feed(Input::Frame {

@@ -445,6 +445,31 @@ fn frames_that_were_not_asked_for_are_ignored() {
 }
 
 #[test]
+fn numbers_that_cannot_be_break_nothing() {
+    let mut alice = Script::live(3);
+    let numbered = |number: u64| {
+        let revision = rev(number);
+        change(Message {
+            revision,
+            ..from_bob(4)
+        })
+    };
+    // Nothing, what is known, and what was before it.
+    for number in [0, 1, 5] {
+        alice.say(&numbered(number));
+    }
+    assert_eq!(alice.take(), []);
+    // A million ahead, and as far as numbers go: holes, which are asked for once.
+    for number in [1_000_000, (1 << 53) - 1] {
+        alice.say(&numbered(number));
+    }
+    assert_eq!(subscribed_since(&mut alice), Some(Since::Cursor(cursor(5))));
+    assert_eq!(alice.bodies(), bobs(1..=3));
+    alice.say(&change(from_bob(4)));
+    assert!(alice.bodies().len() <= 4);
+}
+
+#[test]
 fn one_new_message_is_one_row_and_one_splice() {
     let mut alice = Script::live(200);
     let mut effects = Vec::new();

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::{DefaultBodyLimit, Extension, Request, State, WebSocketUpgrade};
+use axum::extract::{DefaultBodyLimit, Extension, Request, State};
 use axum::http::header::{
     ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
     ACCESS_CONTROL_MAX_AGE, VARY,
@@ -13,19 +13,14 @@ use axum::http::{HeaderValue, Method, StatusCode};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use rejoinder_protocol::FRAME_BYTES_MAX;
 
 use super::access::{Access, Denied};
 use super::addresses::Addresses;
 use super::driver::Driver;
 use super::visitor::{self, Stay};
-use super::{AdminKey, files, rest, socket};
+use super::{AdminKey, files, rest, socket, upgrade};
 use crate::store::Store;
 
-/// Read buffer of a socket: the default of 128 KiB would be most of an idle connection's memory.
-const READ_BUFFER_BYTES: usize = 4 * 1024;
-/// What may wait inside the socket; our own queue is the one with rules.
-const WRITE_BUFFER_BYTES_MAX: usize = 1024 * 1024;
 /// A request body: two user ids, a thread's, and room.
 const BODY_BYTES_MAX: usize = 4 * 1024;
 /// How long a browser remembers what it may ask, in seconds: the most that any of them does.
@@ -41,7 +36,7 @@ pub(super) fn router<S: Store>(
 ) -> Router {
     let entering = from_fn_with_state(Arc::clone(&addresses), visitor::enter);
     let mut guarded = Router::new()
-        .route("/ws", get(upgrade::<S>).route_layer(entering))
+        .route("/ws", get(open_socket::<S>).route_layer(entering))
         .with_state(Arc::clone(&driver))
         .nest("/v1", rest::router(driver, addresses, admin_key));
     if let Some(folder) = serve_dir {
@@ -91,16 +86,12 @@ async fn guard(State(access): State<Arc<Access>>, request: Request, next: Next) 
     response
 }
 
-async fn upgrade<S: Store>(
+async fn open_socket<S: Store>(
     State(driver): State<Arc<Driver<S>>>,
     Extension(stay): Extension<Stay>,
-    upgrade: WebSocketUpgrade,
+    request: Request,
 ) -> Response {
-    upgrade
-        .read_buffer_size(READ_BUFFER_BYTES)
-        .write_buffer_size(0)
-        .max_write_buffer_size(WRITE_BUFFER_BYTES_MAX)
-        .max_frame_size(FRAME_BYTES_MAX)
-        .max_message_size(FRAME_BYTES_MAX)
-        .on_upgrade(|opened| socket::run(driver, opened, stay))
+    upgrade::upgrade(request, socket::LIMITS, |channel| {
+        socket::run(driver, channel, stay)
+    })
 }

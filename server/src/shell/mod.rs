@@ -3,8 +3,10 @@
 mod accepting;
 mod access;
 mod addresses;
+mod channel;
 mod clock;
 mod driver;
+mod echo;
 mod files;
 mod http;
 mod metrics;
@@ -12,6 +14,7 @@ mod operations;
 mod rest;
 mod socket;
 mod tls;
+mod upgrade;
 mod visitor;
 
 use std::future::Future;
@@ -24,6 +27,8 @@ use tokio::time::timeout;
 
 pub use access::Access;
 pub use addresses::AddressLimits;
+#[doc(hidden)]
+pub use echo::serve_echo;
 pub use rest::{AdminKey, AdminKeyTooShort};
 pub use tls::{Tls, TlsError};
 

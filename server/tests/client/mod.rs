@@ -24,7 +24,7 @@ use tokio_tungstenite::tungstenite::{Error, Message};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 
 /// Whatever takes longer is a failure: a gateway says something every 25 seconds.
-const PATIENCE: Duration = Duration::from_secs(30);
+pub const PATIENCE: Duration = Duration::from_secs(30);
 
 pub const THREAD: &str = "alice|bob";
 
@@ -70,7 +70,7 @@ impl Gateway {
         Self::set(|settings| settings.serve_dir = Some(folder)).await
     }
 
-    async fn with<S: Store>(store: S, choose: impl FnOnce(&mut Settings)) -> Self {
+    pub async fn with<S: Store>(store: S, choose: impl FnOnce(&mut Settings)) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         Self::at(listener, store, choose)
     }
@@ -257,12 +257,18 @@ impl Client {
 
     /// Returns the next frame of a type; what comes before is skipped.
     pub async fn hear_of(&mut self, frame_type: &str) -> Value {
-        loop {
-            let frame = self.hear().await;
-            if frame["type"] == frame_type {
-                return frame;
+        // Something comes every 25 seconds, so what never comes would be waited for without end. That
+        // a gateway is dead is told after a minute.
+        let hearing = async {
+            loop {
+                let frame = self.hear().await;
+                if frame["type"] == frame_type {
+                    return frame;
+                }
             }
-        }
+        };
+        let heard = tokio::time::timeout(4 * PATIENCE, hearing).await;
+        heard.unwrap_or_else(|_| panic!("no {frame_type} in time"))
     }
 
     /// Returns the next messages that it is told of, live or in pages: the place of each, and its text.

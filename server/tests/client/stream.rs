@@ -26,14 +26,7 @@ impl Gateway {
             body.len()
         );
         stream.write_all(head.as_bytes()).await.unwrap();
-        let mut events = Events {
-            lines: BufReader::new(stream),
-            comments: 0,
-        };
-        let head = events.line().await.unwrap();
-        assert_eq!(head, "HTTP/1.1 200 OK");
-        assert_eq!(events.hear().await.unwrap()["type"], "welcome");
-        events
+        Events::read(stream).await
     }
 
     /// Posts one frame; returns the answer and its frames.
@@ -49,6 +42,18 @@ impl Gateway {
 }
 
 impl Events {
+    /// Reads the answer to a request for a stream, which is welcomed.
+    pub async fn read(stream: TcpStream) -> Self {
+        let mut events = Self {
+            lines: BufReader::new(stream),
+            comments: 0,
+        };
+        let head = events.line().await.unwrap();
+        assert_eq!(head, "HTTP/1.1 200 OK");
+        assert_eq!(events.hear().await.unwrap()["type"], "welcome");
+        events
+    }
+
     /// Returns the next line; `None` at the end.
     pub async fn line(&mut self) -> Option<String> {
         let mut line = String::new();
