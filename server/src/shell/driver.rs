@@ -1,10 +1,12 @@
 //! The cores behind one lock, and the effects they ask for.
 
 use std::collections::HashMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use futures_util::FutureExt;
 use rejoinder_protocol::{Epoch, Resume, Token, UserId};
 use tokio::sync::{Notify, mpsc, oneshot};
 
@@ -51,6 +53,16 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// Waits for the store. A panic in it, which is a bug, costs what was asked, and not the task that asks
+/// for everybody.
+async fn contain<T>(
+    asked: impl Future<Output = Result<T, StoreError>>,
+    failed: fn(String) -> StoreError,
+) -> Result<T, StoreError> {
+    let answered = AssertUnwindSafe(asked).catch_unwind().await;
+    answered.unwrap_or_else(|_| Err(failed("it panicked; please report the lines above".into())))
+}
+
 impl<S: Store> Driver<S> {
     pub(super) fn start(
         gateway: Gateway,
@@ -95,7 +107,8 @@ impl<S: Store> Driver<S> {
             } = next;
             let now = self.clock.now().wall;
             let (count, began) = (commands.len(), Instant::now());
-            let result = self.store.apply(asked_in, now, commands, locked).await;
+            let applied = self.store.apply(asked_in, now, commands, locked);
+            let result = contain(applied, StoreError::UnknownFate).await;
             let took = began.elapsed();
             self.metrics.committed(count, took, result.as_ref().err());
             *lock(&self.commit_failed_at) = result.is_err().then(Instant::now);
@@ -142,8 +155,7 @@ impl<S: Store> Driver<S> {
     /// Like [`Self::feed`], for the tasks that everybody depends on: a panic, which is a bug, costs
     /// this step and not the gateway.
     fn survive(self: &Arc<Self>, input: Input) {
-        let step = std::panic::AssertUnwindSafe(|| self.feed(input));
-        if std::panic::catch_unwind(step).is_err() {
+        if catch_unwind(AssertUnwindSafe(|| self.feed(input))).is_err() {
             tracing::error!("a step panicked; please report the lines above");
         }
     }
@@ -282,7 +294,7 @@ impl<S: Store> Driver<S> {
     /// Asks the store.
     pub(super) async fn read(&self, question: Read) -> Result<ReadAnswer, StoreError> {
         let began = Instant::now();
-        let result = self.store.read(question).await;
+        let result = contain(self.store.read(question), StoreError::Unavailable).await;
         self.metrics.read(began.elapsed(), result.as_ref().err());
         result
     }

@@ -10,6 +10,7 @@ mod frames;
 mod handshake;
 mod hello;
 mod list;
+mod panics;
 mod raw;
 mod reads;
 mod sends;

@@ -1,5 +1,6 @@
 //! SQLite on threads of its own, so that no async task ever waits for a disk.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::Arc;
 use std::thread;
@@ -86,21 +87,24 @@ fn run(mut sqlite: Sqlite) -> mpsc::Sender<Job> {
     thread::spawn(move || {
         while let Some(job) = receiver.blocking_recv() {
             // Whoever asked may be gone; the answer then has no reader.
-            match job {
+            let work = AssertUnwindSafe(|| match job {
                 Job::Apply(asked_in, now, batch, answer) => {
                     let _ = answer.send(sqlite.apply(&asked_in, now, &batch));
                 }
                 Job::Read(read, answer) => {
                     let _ = answer.send(sqlite.read(&read));
                 }
-            }
+            });
+            // A panic, which is a bug, rolled its transaction back: it costs this answer, and not the
+            // thread that works for everybody.
+            let _ = catch_unwind(work);
         }
     });
     sender
 }
 
 fn gone() -> StoreError {
-    StoreError::UnknownFate("the store's thread has ended".to_owned())
+    StoreError::UnknownFate("the store's thread did not answer".to_owned())
 }
 
 impl Store for SqliteStore {
