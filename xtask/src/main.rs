@@ -4,6 +4,7 @@
     reason = "talking to whoever typed the command is its job"
 )]
 
+mod autobahn;
 mod browser_tests;
 mod demo;
 mod demo_nextjs;
@@ -71,6 +72,11 @@ const COMMANDS: &[(&str, &str, Command)] = &[
         "fuzz",
         "let a fuzzer choose what arrives; --help lists its options",
         WithOptions(fuzz::run),
+    ),
+    (
+        "autobahn",
+        "hold the gateway's WebSockets to the standard; needs Python 2.7",
+        Plain(autobahn::run_all),
     ),
     (
         "size",
