@@ -8,7 +8,7 @@ use std::cell::RefCell;
 use std::net::SocketAddr;
 
 use rejoinder_gateway::core::Config;
-use rejoinder_gateway::shell::{Access, Settings, serve};
+use rejoinder_gateway::shell::{Access, AddressLimits, Settings, serve};
 use rejoinder_gateway::tokens::Tokens;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -54,6 +54,7 @@ impl Gateway {
         let settings = Settings {
             config,
             access: Access::dev(),
+            addresses: AddressLimits::default(),
             tokens: Tokens::new().with_dev(),
             admin_key: None,
             bus: None,
