@@ -9,7 +9,6 @@ mod client;
 mod frames;
 mod handshake;
 mod hello;
-mod list;
 mod panics;
 mod raw;
 mod reads;
