@@ -32,9 +32,15 @@ impl Backoff {
     /// Uniform in 100 ms..=ceiling; the ceiling is 2 s, then doubles up to 30 s. A delay that the
     /// gateway asked for is never undercut: ours is then added to it.
     pub(crate) fn next_delay_ms(&mut self, retry_after_ms: Option<u64>) -> u64 {
-        let doubled = Self::FIRST_CEILING_MS.saturating_mul(1 << self.failures.min(10));
+        let failures = self.failures;
+        self.failures = failures.saturating_add(1);
+        self.delay_ms(failures, retry_after_ms)
+    }
+
+    /// Returns the delay after so many failures that are counted elsewhere, in milliseconds.
+    pub(crate) fn delay_ms(&mut self, failures: u32, retry_after_ms: Option<u64>) -> u64 {
+        let doubled = Self::FIRST_CEILING_MS.saturating_mul(1 << failures.min(10));
         let ceiling = doubled.min(Self::LAST_CEILING_MS);
-        self.failures = self.failures.saturating_add(1);
         match retry_after_ms {
             // The gateway already spread its clients; a little of our own keeps ties apart.
             Some(floor) => floor.saturating_add(self.rng.u64(0..=Self::FLOOR_MS)),

@@ -16,6 +16,7 @@ use super::notice::{Notice, Reason, SendRefusal, SendResult};
 use super::refreshing::Refresh;
 use super::storing::Boot;
 use super::thread::{Subscription, ThreadState};
+use super::time::Millis;
 use super::transport::Transport;
 use super::{AppInput, Engine};
 
@@ -236,6 +237,9 @@ impl Engine {
             probe: None,
             is_congested: false,
             reopen_at: None,
+            reopen_not_before: now.after(REOPEN_INTERVAL_MS),
+            reopen_failures: 0,
+            asked_until: Millis::default(),
             successor: None,
         });
         if epoch_changed {
@@ -317,7 +321,7 @@ impl Engine {
         self.forget_connection();
     }
 
-    fn close_successor(&mut self, effects: &mut Vec<Effect>) {
+    pub(super) fn close_successor(&mut self, effects: &mut Vec<Effect>) {
         let live = self.connection.live_mut();
         if let Some(successor) = live.and_then(|live| live.successor.take()) {
             let attempt = successor.attempt;
@@ -371,9 +375,10 @@ impl Engine {
                 let frame = ClientFrame::Ping;
                 effects.push(Effect::Transmit { attempt, frame });
             }
-            // The answer to a request would say nothing about the stream; another stream does.
+            // The answer to a request would say nothing about the stream; another stream does. If
+            // one cannot be had at once, there is time for another try.
             Transport::Sse => {
-                live.probe = Some(now.after(REOPEN_INTERVAL_MS + 2 * CONNECT_TIMEOUT_MS));
+                live.probe = Some(now.after(REOPEN_INTERVAL_MS + CONNECT_TIMEOUT_MS));
                 self.reopen_soon();
             }
         }

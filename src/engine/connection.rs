@@ -1,6 +1,6 @@
 //! The state of the one connection.
 
-use rejoinder_protocol::{Epoch, Limits, Token};
+use rejoinder_protocol::{Epoch, Goodbye, Limits, Token};
 
 use super::backoff::Backoff;
 use super::config::{HINT_INTERVAL_MS, STABLE_MS};
@@ -59,6 +59,12 @@ pub(crate) struct Live {
     pub(crate) is_congested: bool,
     /// When another stream is to follow this one.
     pub(crate) reopen_at: Option<Millis>,
+    /// Not before this.
+    pub(crate) reopen_not_before: Millis,
+    /// Streams in a row that were to follow this one and could not be had.
+    pub(crate) reopen_failures: u32,
+    /// The gateway asked for nothing to be opened before this.
+    pub(crate) asked_until: Millis,
     /// The connection that is to follow this one.
     pub(crate) successor: Option<Box<Successor>>,
 }
@@ -81,8 +87,8 @@ pub(crate) struct Successor {
     /// Until when it must be welcomed.
     pub(crate) deadline: Millis,
     pub(crate) hello: Box<rejoinder_protocol::Hello>,
-    /// Which code its `goodbye` announced.
-    pub(crate) goodbye_code: Option<u16>,
+    /// What it was told at its end.
+    pub(crate) goodbye: Option<Goodbye>,
 }
 
 /// Why the client gave up.
@@ -228,7 +234,10 @@ impl Connection {
         if self.live().is_some_and(was_stable) {
             self.backoff.reset();
         }
-        let retry_after_ms = self.retry_after_ms.take();
+        let asked_until = self.live().map(|live| live.asked_until);
+        let left_ms = asked_until.map(|until| until.since(now));
+        let left_ms = left_ms.filter(|left_ms| *left_ms > 0);
+        let retry_after_ms = self.retry_after_ms.take().max(left_ms);
         let delay = self.backoff.next_delay_ms(retry_after_ms);
         let not_before = now.after(retry_after_ms.unwrap_or(Backoff::FLOOR_MS));
         self.state = State::Waiting {

@@ -16,7 +16,6 @@ use super::effect::Effect;
 use super::input::TokenInput;
 use super::notice::Reason;
 use super::time::Millis;
-use super::transport::Transport;
 
 /// After so many answers without a newer token in a row the pauses grow no longer.
 const PAUSES_MAX: u64 = 3;
@@ -190,10 +189,12 @@ impl Engine {
             // A stream that follows has a deadline of its own.
             live.refresh.due = has_socket.then(|| now.after(CONNECT_TIMEOUT_MS));
         }
-        if !has_socket {
-            return self.succeed(Transport::Sse, Some(token), effects);
-        }
         self.connection.token = Some(token.clone());
+        if !has_socket {
+            // One that is being opened has the older token.
+            self.close_successor(effects);
+            return self.reopen_soon();
+        }
         self.transmit(ClientFrame::Auth(Auth { token }), effects);
     }
 

@@ -3,10 +3,12 @@
 //!
 //! The living one serves until the other is welcomed.
 
-use rejoinder_protocol::{ClientFrame, ServerFrame, Token, Welcome, decode_server_frame};
+use rejoinder_protocol::{
+    ClientFrame, Reaction, ServerFrame, Token, Welcome, decode_server_frame, reaction,
+};
 
 use super::Engine;
-use super::config::{CONNECT_TIMEOUT_MS, REOPEN_INTERVAL_MS};
+use super::config::CONNECT_TIMEOUT_MS;
 use super::connecting::greeting;
 use super::connection::{State, Successor};
 use super::effect::Effect;
@@ -22,7 +24,7 @@ impl Engine {
         if let Some(live) = self.connection.live_mut()
             && live.transport == Transport::Sse
         {
-            let soon = now.max(live.since.after(REOPEN_INTERVAL_MS));
+            let soon = now.max(live.reopen_not_before);
             live.reopen_at = Some(live.reopen_at.map_or(soon, |at| at.min(soon)));
         }
     }
@@ -40,7 +42,7 @@ impl Engine {
             if is_late {
                 effects.push(Effect::CloseSocket { attempt });
                 live.successor = None;
-                self.successor_failed(by, NO_CLOSE_CODE, effects);
+                self.successor_failed(by, NO_CLOSE_CODE, None, effects);
             } else if by == Transport::Sse {
                 return;
             }
@@ -64,18 +66,13 @@ impl Engine {
     }
 
     /// Opens what is to follow the living connection.
-    pub(super) fn succeed(
-        &mut self,
-        transport: Transport,
-        token: Option<Token>,
-        effects: &mut Vec<Effect>,
-    ) {
+    fn succeed(&mut self, transport: Transport, token: Option<Token>, effects: &mut Vec<Effect>) {
         let now = self.clock.now.monotonic;
         let Some(token) = token else {
             // Whoever connects anew asks the application.
             return match transport {
                 Transport::Sse => self.give_up(Reason::Closed, effects),
-                Transport::WebSocket => self.connection.ways.retry_later(now),
+                Transport::WebSocket => self.connection.ways.retry_later(now, None),
             };
         };
         let attempt = self.connection.next_attempt();
@@ -88,7 +85,7 @@ impl Engine {
             transport,
             deadline: now.after(CONNECT_TIMEOUT_MS),
             hello,
-            goodbye_code: None,
+            goodbye: None,
         });
         if let Some(replaced) = live.successor.replace(successor) {
             let attempt = replaced.attempt;
@@ -131,7 +128,7 @@ impl Engine {
             Ok(ServerFrame::Goodbye(goodbye)) => {
                 let live = self.connection.live_mut();
                 if let Some(successor) = live.and_then(|live| live.successor.as_mut()) {
-                    successor.goodbye_code = Some(goodbye.code);
+                    successor.goodbye = Some(goodbye);
                 }
             }
             Ok(_) => {}
@@ -154,26 +151,55 @@ impl Engine {
             return false;
         };
         let by = successor.transport;
-        let told = successor.goodbye_code.filter(|_| code == NO_CLOSE_CODE);
+        let told = successor.goodbye.map(|goodbye| goodbye.code);
+        let told = told.filter(|_| code == NO_CLOSE_CODE);
+        let retry_after_ms = successor.goodbye.and_then(|goodbye| goodbye.retry_after_ms);
         if let Some(live) = self.connection.live_mut() {
             live.successor = None;
         }
-        self.successor_failed(by, told.unwrap_or(code), effects);
+        self.successor_failed(by, told.unwrap_or(code), retry_after_ms, effects);
         true
     }
 
-    fn successor_failed(&mut self, by: Transport, code: u16, effects: &mut Vec<Effect>) {
-        match by {
-            Transport::WebSocket => {
-                let now = self.clock.now.monotonic;
-                self.connection.ways.retry_later(now);
-            }
-            // What it was opened for cannot be had on the living one.
-            Transport::Sse => {
+    fn successor_failed(
+        &mut self,
+        by: Transport,
+        code: u16,
+        retry_after_ms: Option<u64>,
+        effects: &mut Vec<Effect>,
+    ) {
+        let now = self.clock.now.monotonic;
+        if let (Some(live), Some(ms)) = (self.connection.live_mut(), retry_after_ms) {
+            live.asked_until = now.after(ms);
+        }
+        let reaction = reaction(code);
+        #[cfg(feature = "mutants")]
+        let reaction = match rejoinder_mutants::planted!(SuccessorMustBeHad) {
+            true => Reaction::Stop,
+            false => reaction,
+        };
+        match (by, reaction) {
+            (Transport::WebSocket, _) => self.connection.ways.retry_later(now, retry_after_ms),
+            // The living one serves meanwhile; what the other was opened for is still wanted.
+            (Transport::Sse, Reaction::ComeBack) => self.reopen_later(retry_after_ms),
+            (Transport::Sse, Reaction::NewToken | Reaction::Stop) => {
                 self.close_socket(effects);
                 self.lost(code);
             }
         }
+    }
+
+    /// A stream that was to follow the living one could not be had.
+    fn reopen_later(&mut self, retry_after_ms: Option<u64>) {
+        let now = self.clock.now.monotonic;
+        let State::Live(live) = &mut self.connection.state else {
+            return;
+        };
+        let backoff = &mut self.connection.backoff;
+        let delay_ms = backoff.delay_ms(live.reopen_failures, retry_after_ms);
+        live.reopen_failures = live.reopen_failures.saturating_add(1);
+        live.reopen_not_before = now.after(delay_ms);
+        live.reopen_at = Some(live.reopen_not_before);
     }
 
     /// The successor is welcomed: the living connection ends, and nothing of that is shown.

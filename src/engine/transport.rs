@@ -100,8 +100,8 @@ impl Ways {
     }
 
     /// A WebSocket beside a living stream could not be had.
-    pub(crate) fn retry_later(&mut self, now: Millis) {
+    pub(crate) fn retry_later(&mut self, now: Millis, retry_after_ms: Option<u64>) {
         self.retry_ms = (self.retry_ms * 2).min(SOCKET_RETRY_MS_MAX);
-        self.retry_at = now.after(self.retry_ms);
+        self.retry_at = now.after(self.retry_ms.max(retry_after_ms.unwrap_or(0)));
     }
 }

@@ -152,6 +152,8 @@ mutants! {
     TakeOverForgetsFlights,
     /// A stream that should be told something is not followed by another.
     StreamNeverFollowed,
+    /// A connection ends because another beside it cannot be had for now.
+    SuccessorMustBeHad,
     /// A timer that fires late is believed at once.
     LateTimerBelieved,
     /// A welcome is enough for the delays to begin anew.

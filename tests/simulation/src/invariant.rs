@@ -116,6 +116,8 @@ invariants! {
     PoliteRefresh "C27",
     /// A token that was asked for an older attempt changes nothing.
     LateTokensDropped "C28",
+    /// A connection that lives is not given up because something beside it failed for now.
+    LivingStays "C29",
     /// A minute and a half after the last fault everybody is connected.
     EverybodyConnects "L1",
     /// Whoever is not where they want to be waits for something.

@@ -1,11 +1,11 @@
 //! What an engine says and does.
 
 use rejoinder::engine::{
-    ConnectionState, Delivery, DiscardOutcome, Durability, Input, Notice, Row, SendResult,
-    StoredResult, ThreadDelta,
+    Attempt, ConnectionState, Delivery, DiscardOutcome, Durability, Effect, Input, Notice, Row,
+    SendResult, StoredResult, ThreadDelta,
 };
 use rejoinder_protocol::{
-    ClientMsgId, ErrorCode, ServerFrame, ThreadId, UserId, decode_server_frame,
+    ClientMsgId, ErrorCode, Reaction, ServerFrame, ThreadId, UserId, decode_server_frame, reaction,
 };
 
 use crate::checks::tokens;
@@ -293,6 +293,34 @@ pub fn hears(world: &mut World, page: usize, input: &Input) {
             world.devices[device].removed.remove(&reset.thread_id);
         }
         _ => {}
+    }
+}
+
+/// Returns the connection that lives beside what an engine is told to have failed for now.
+pub fn living_beside(world: &World, page: usize, input: &Input) -> Option<Attempt> {
+    let Input::SocketClosed { attempt, code } = input else {
+        return None;
+    };
+    let one = &world.pages[page];
+    // Its last word may have been about the token.
+    let was_told = one.goodbye_of == Some(*attempt);
+    if was_told || reaction(*code) != Reaction::ComeBack {
+        return None;
+    }
+    let attempts = one.links.iter().map(|link| world.links[*link].attempt);
+    attempts.filter(|living| living < attempt).min()
+}
+
+/// An engine was told that something failed beside a connection that lives, and does these things.
+pub fn stays(world: &mut World, living: Option<Attempt>, effects: &[Effect]) {
+    let is_left = |effect: &Effect| matches!(effect, Effect::CloseSocket { attempt } if living == Some(*attempt));
+    if living.is_some() {
+        world
+            .coverage
+            .see("state", "failed beside a living connection");
+    }
+    if effects.iter().any(is_left) {
+        world.fail(Invariant::LivingStays, || format!("{living:?} is left"));
     }
 }
 

@@ -229,7 +229,9 @@ impl World {
         let is_late_timer = is_late && matches!(input, Input::Woke);
         let mut effects = Vec::new();
         let late = tokens::late_token(&self.pages[page], &input);
+        let living = client::living_beside(self, page, &input);
         self.pages[page].engine.handle(now, input, &mut effects);
+        client::stays(self, living, &effects);
         if late {
             tokens::dropped(self, page, &effects);
         }

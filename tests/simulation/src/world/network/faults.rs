@@ -32,7 +32,14 @@ impl World {
     }
 
     /// A connection stalls.
-    pub(in crate::world) fn stall(&mut self, link: usize, up: bool, down: bool, ms: u64, ending: Ending) {
+    pub(in crate::world) fn stall(
+        &mut self,
+        link: usize,
+        up: bool,
+        down: bool,
+        ms: u64,
+        ending: Ending,
+    ) {
         let until = self.now + ms;
         let one = &mut self.links[link];
         for (pipe, is_meant) in [(&mut one.up, up), (&mut one.down, down)] {
