@@ -6,6 +6,7 @@
 
 pub mod engine;
 pub mod event_stream;
+pub mod http_refusal;
 
 #[cfg(target_arch = "wasm32")]
 mod browser;

@@ -125,7 +125,11 @@ impl Tab<'_> {
             15 => {
                 let code = [1000, 1006, 4000, 4003, 4100, 4101, 4500, 4502];
                 let (attempt, code) = (self.attempt(), self.choices.of(&code));
-                let closed = Input::SocketClosed { attempt, code };
+                let closed = Input::SocketClosed {
+                    attempt,
+                    code,
+                    retry_after_ms: None,
+                };
                 self.alice.browser.feed(closed);
             }
             16 => self.disturb_storage(),

@@ -144,6 +144,7 @@ impl Driver {
             return self.feed(Input::SocketClosed {
                 attempt,
                 code: NO_CLOSE_CODE,
+                retry_after_ms: None,
             });
         };
         self.links.borrow_mut().push(link);
@@ -173,6 +174,7 @@ impl Driver {
             self.feed(Input::SocketClosed {
                 attempt,
                 code: NO_CLOSE_CODE,
+                retry_after_ms: None,
             });
         }
     }

@@ -140,7 +140,11 @@ impl Inner {
         }
         self.timer.take();
         let attempt = self.attempt;
-        self.door.tell(Input::SocketClosed { attempt, code });
+        self.door.tell(Input::SocketClosed {
+            attempt,
+            code,
+            retry_after_ms: None,
+        });
     }
 
     fn is_full(&self) -> bool {
@@ -193,6 +197,7 @@ mod tests {
     const CLOSED: Input = Input::SocketClosed {
         attempt: ATTEMPT,
         code: NO_CLOSE_CODE,
+        retry_after_ms: None,
     };
 
     #[wasm_bindgen_test]

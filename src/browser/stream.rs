@@ -6,7 +6,8 @@ use std::rc::Rc;
 
 use js_sys::{JsString, Promise, Reflect, Uint8Array};
 use rejoinder_protocol::{
-    ClientFrame, CloseCode, Epoch, Hello, ServerFrame, StreamHello, decode_server_frame, encode,
+    ClientFrame, Epoch, Hello, Reaction, ServerFrame, StreamHello, decode_server_frame, encode,
+    reaction,
 };
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::{JsFuture, spawn_local};
@@ -16,6 +17,7 @@ use super::door::Door;
 use super::panic;
 use crate::engine::{Attempt, Input, NO_CLOSE_CODE};
 use crate::event_stream::{Event, EventStream};
+use crate::http_refusal;
 
 #[wasm_bindgen]
 extern "C" {
@@ -77,17 +79,15 @@ impl Stream {
         if let ClientFrame::Hello(hello) = frame {
             let hello = hello.clone();
             spawn_local(async move {
-                let code = inner.listen(hello).await.unwrap_or(NO_CLOSE_CODE);
-                inner.end(code);
+                let end = inner.listen(hello).await.unwrap_or(End::LOST);
+                inner.end(end);
             });
         } else {
-            let text = encode(frame);
-            // Nothing is lost with it, and the next one comes in some seconds.
-            let is_passing = matches!(frame, ClientFrame::Typing(_));
+            let frame = frame.clone();
             spawn_local(async move {
-                let failed = inner.ask(&text).await.unwrap_or(Some(NO_CLOSE_CODE));
-                if let Some(code) = failed.filter(|_| !is_passing) {
-                    inner.end(code);
+                if inner.ask(&frame).await.is_err() {
+                    let attempt = inner.attempt;
+                    inner.tell(Input::Unanswered { attempt, frame });
                 }
             });
         }
@@ -102,8 +102,8 @@ impl Drop for Stream {
 }
 
 impl Inner {
-    /// Opens the stream and reads it to its end; returns the close code that it stands for.
-    async fn listen(&self, hello: Hello) -> Result<u16, JsValue> {
+    /// Opens the stream and reads it to its end, which it returns.
+    async fn listen(&self, hello: Hello) -> Result<End, JsValue> {
         let Hello {
             protocol_version,
             token,
@@ -116,21 +116,21 @@ impl Inner {
         });
         let response = self.post("stream", &body).await?;
         if !response.ok() || !is_of_type(&response, "text/event-stream") {
-            return refusal(&response).await;
+            return End::of(&response).await;
         }
         let Some(body) = response.body() else {
-            return Ok(NO_CLOSE_CODE);
+            return Ok(End::LOST);
         };
         let reader: ReadableStreamDefaultReader = body.get_reader().unchecked_into();
         let (mut stream, mut events) = (EventStream::default(), Vec::new());
         loop {
             let read = JsFuture::from(reader.read()).await?;
             if self.is_over.get() || Reflect::get(&read, &"done".into())?.is_truthy() {
-                return Ok(NO_CLOSE_CODE);
+                return Ok(End::LOST);
             }
             let piece = Uint8Array::new(&Reflect::get(&read, &"value".into())?).to_vec();
             if stream.push(&piece, &mut events).is_err() {
-                return Ok(NO_CLOSE_CODE);
+                return Ok(End::LOST);
             }
             if events.is_empty() {
                 // A part of a long one.
@@ -157,21 +157,34 @@ impl Inner {
         });
     }
 
-    /// Sends one frame and tells its answers; returns a close code if the connection is over.
-    async fn ask(&self, text: &str) -> Result<Option<u16>, JsValue> {
+    /// Sends one frame and tells its answers. Fails if there is none.
+    async fn ask(&self, frame: &ClientFrame) -> Result<(), JsValue> {
         let epoch = self.epoch.borrow().as_ref().map(ToString::to_string);
         let path = ["frames?epoch=", &epoch.unwrap_or_default()].concat();
-        let response = self.post(&path, text).await?;
+        let response = self.post(&path, &encode(frame)).await?;
         let is_answer = is_of_type(&response, "application/x-ndjson");
         if !is_answer && response.status() != NO_CONTENT {
-            return refusal(&response).await.map(Some);
+            let end = End::of(&response).await?;
+            match reaction(end.code) {
+                Reaction::ComeBack => self.tell(Input::Refused {
+                    attempt: self.attempt,
+                    frame: frame.clone(),
+                    retry_after_ms: end.retry_after_ms,
+                }),
+                Reaction::NewToken | Reaction::Stop => self.end(end),
+            }
+            return Ok(());
         }
         let lines = text_of(&response).await?;
         for line in lines.lines() {
             let (attempt, text) = (self.attempt, line.to_owned());
             self.tell(Input::Answer { attempt, text });
         }
-        Ok((!response.ok()).then_some(NO_CLOSE_CODE))
+        if !response.ok() {
+            // The last line was `goodbye`.
+            self.end(End::LOST);
+        }
+        Ok(())
     }
 
     async fn post(&self, path: &str, body: &str) -> Result<Response, JsValue> {
@@ -195,11 +208,46 @@ impl Inner {
         }
     }
 
-    fn end(&self, code: u16) {
+    fn end(&self, end: End) {
+        let End {
+            code,
+            retry_after_ms,
+        } = end;
         let attempt = self.attempt;
-        self.tell(Input::SocketClosed { attempt, code });
+        self.tell(Input::SocketClosed {
+            attempt,
+            code,
+            retry_after_ms,
+        });
         self.is_over.set(true);
         self.abort.abort();
+    }
+}
+
+/// How a stream ended, or would have to.
+struct End {
+    code: u16,
+    retry_after_ms: Option<u64>,
+}
+
+impl End {
+    /// Without a word.
+    const LOST: Self = Self {
+        code: NO_CLOSE_CODE,
+        retry_after_ms: None,
+    };
+
+    /// What a refused request stands for.
+    async fn of(response: &Response) -> Result<Self, JsValue> {
+        let header = |name| response.headers().get(name).ok().flatten();
+        let content_type = header("content-type").unwrap_or_default();
+        let text = text_of(response).await?;
+        let code = http_refusal::close_code(response.status(), &content_type, &text);
+        Ok(Self {
+            code: code.map_or(NO_CLOSE_CODE, |code| code.number()),
+            retry_after_ms: header("retry-after")
+                .and_then(|text| http_refusal::retry_after_ms(&text)),
+        })
     }
 }
 
@@ -223,21 +271,6 @@ fn is_of_type(response: &Response, essence: &str) -> bool {
     said.ok()
         .flatten()
         .is_some_and(|said| said.starts_with(essence))
-}
-
-/// Returns the close code that a refused request stands for.
-async fn refusal(response: &Response) -> Result<u16, JsValue> {
-    let text = match response.status() {
-        400 | 401 => text_of(response).await?,
-        _ => String::new(),
-    };
-    let codes = [
-        CloseCode::TokenExpired,
-        CloseCode::TokenInvalid,
-        CloseCode::UnsupportedVersion,
-    ];
-    let meant = codes.iter().find(|code| text.contains(code.as_str()));
-    Ok(meant.map_or(NO_CLOSE_CODE, |code| code.number()))
 }
 
 async fn text_of(response: &Response) -> Result<String, JsValue> {

@@ -267,10 +267,19 @@ impl Engine {
         self.connection.goodbye_code = Some(goodbye.code);
     }
 
-    pub(super) fn handle_closed(&mut self, attempt: Attempt, code: u16, effects: &mut Vec<Effect>) {
-        if self.successor_closed(attempt, code, effects) || !self.connection.is_current(attempt) {
+    pub(super) fn handle_closed(
+        &mut self,
+        attempt: Attempt,
+        code: u16,
+        retry_after_ms: Option<u64>,
+        effects: &mut Vec<Effect>,
+    ) {
+        if self.successor_closed(attempt, code, retry_after_ms, effects)
+            || !self.connection.is_current(attempt)
+        {
             return;
         }
+        self.connection.retry_after_ms = self.connection.retry_after_ms.max(retry_after_ms);
         // A proxy may swallow the close frame, but not the `goodbye` before it.
         let told = self
             .connection

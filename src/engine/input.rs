@@ -1,6 +1,8 @@
 //! All that can happen to an engine.
 
-use rejoinder_protocol::{Attachment, ClientMsgId, SequenceNumber, ThreadId, Token, UserId};
+use rejoinder_protocol::{
+    Attachment, ClientFrame, ClientMsgId, SequenceNumber, ThreadId, Token, UserId,
+};
 
 use super::stored::{Answer, EntryRecord, OrderNumber, ThreadLoad};
 
@@ -52,12 +54,24 @@ pub enum Input {
     Lifecycle(Lifecycle),
     /// Answer to [`Effect::LoadOutbox`](super::Effect::LoadOutbox).
     OutboxLoaded(Result<OutboxLoad, StorageFailure>),
+    /// A request of a connection without a socket was refused as a whole, by the gateway or by
+    /// something on the way to it; that says nothing about the connection itself.
+    Refused {
+        /// Of which connection.
+        attempt: Attempt,
+        /// What was said by it.
+        frame: ClientFrame,
+        /// Not before so many milliseconds again, if that was said.
+        retry_after_ms: Option<u64>,
+    },
     /// The socket is closed or could not be opened.
     SocketClosed {
         /// Whose socket.
         attempt: Attempt,
         /// The close code; [`NO_CLOSE_CODE`] if there was none.
         code: u16,
+        /// Not before so many milliseconds again, if that was said otherwise than by `goodbye`.
+        retry_after_ms: Option<u64>,
     },
     /// Answer to [`Effect::OpenSocket`](super::Effect::OpenSocket): it is open.
     SocketOpened {
@@ -86,6 +100,13 @@ pub enum Input {
         attempt: Attempt,
         /// The token, or none if the application has none now.
         token: Option<TokenInput>,
+    },
+    /// A request of a connection without a socket brought no answer.
+    Unanswered {
+        /// Of which connection.
+        attempt: Attempt,
+        /// What was said by it.
+        frame: ClientFrame,
     },
     /// The moment of [`Engine::next_wakeup`](super::Engine::next_wakeup) has come.
     Woke,

@@ -24,6 +24,7 @@ mod presence;
 mod publish;
 mod receiving;
 mod refreshing;
+mod requesting;
 mod sending;
 pub mod stored;
 mod storing;
@@ -126,7 +127,16 @@ impl Engine {
             Input::Heard { attempt } => self.handle_heard(attempt),
             Input::Lifecycle(lifecycle) => self.handle_lifecycle(lifecycle, effects),
             Input::OutboxLoaded(result) => self.handle_outbox_loaded(result, effects),
-            Input::SocketClosed { attempt, code } => self.handle_closed(attempt, code, effects),
+            Input::Refused {
+                attempt,
+                frame,
+                retry_after_ms,
+            } => self.handle_refused(attempt, &frame, retry_after_ms, effects),
+            Input::SocketClosed {
+                attempt,
+                code,
+                retry_after_ms,
+            } => self.handle_closed(attempt, code, retry_after_ms, effects),
             Input::SocketOpened { attempt } => self.handle_opened(attempt, effects),
             Input::Stored { write_id, result } => self.handle_stored(write_id, result, effects),
             Input::ThreadLoaded {
@@ -137,6 +147,9 @@ impl Engine {
                 self.handle_thread_loaded(&thread_id, before, result, effects);
             }
             Input::Token { attempt, token } => self.handle_token(attempt, token, effects),
+            Input::Unanswered { attempt, frame } => {
+                self.handle_unanswered(attempt, &frame, effects);
+            }
             Input::Woke => self.handle_woke(due, effects),
         }
         self.drop_idle_threads(effects);

@@ -313,8 +313,16 @@ impl Outbox {
         self.pauses.remove(thread_id);
     }
 
-    /// The connection is gone: what was in flight on it is not any more, acknowledged or not.
+    /// The connection is gone, and with it what it was asked to wait for.
     pub(crate) fn connection_lost(&mut self) {
+        self.handed_over();
+        self.pauses.clear();
+    }
+
+    /// Another connection carries on: what was in flight on the one before is not any more,
+    /// acknowledged or not. A thread that waits after a refusal goes on waiting: a text that is
+    /// refused on the way is refused again.
+    pub(crate) fn handed_over(&mut self) {
         for entry in &mut self.entries {
             entry.cancel_sent_at = None;
             match entry.flight {
@@ -326,7 +334,6 @@ impl Outbox {
                 Flight::Elsewhere => {}
             }
         }
-        self.pauses.clear();
     }
 
     /// A thread has caught up: returns what another tab must have discarded, for it did not come.

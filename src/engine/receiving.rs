@@ -34,31 +34,18 @@ impl Engine {
         }
     }
 
-    /// What was asked by a request is answered, before or after what the stream says of it.
-    pub(super) fn handle_answer(
-        &mut self,
-        attempt: Attempt,
-        text: &str,
-        effects: &mut Vec<Effect>,
-    ) {
-        if !self.connection.is_current(attempt) {
-            return;
-        }
-        let Ok(frame) = decode_server_frame(text) else {
-            return self.give_up(Reason::NotAGateway, effects);
-        };
-        if self.connection.live().is_some() {
-            self.handle_frame(attempt, frame, effects);
-        }
-    }
-
     pub(super) fn handle_heard(&mut self, attempt: Attempt) {
         if self.connection.is_current(attempt) {
             self.heard();
         }
     }
 
-    fn handle_frame(&mut self, attempt: Attempt, frame: ServerFrame, effects: &mut Vec<Effect>) {
+    pub(super) fn handle_frame(
+        &mut self,
+        attempt: Attempt,
+        frame: ServerFrame,
+        effects: &mut Vec<Effect>,
+    ) {
         match frame {
             ServerFrame::Ack(ack) => self.handle_ack(ack, effects),
             ServerFrame::Cancelled(cancelled) => self.cancelled(cancelled.client_msg_id, effects),

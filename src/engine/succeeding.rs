@@ -134,7 +134,7 @@ impl Engine {
             Ok(_) => {}
             Err(_) => {
                 effects.push(Effect::CloseSocket { attempt });
-                self.successor_closed(attempt, NO_CLOSE_CODE, effects);
+                self.successor_closed(attempt, NO_CLOSE_CODE, None, effects);
             }
         }
         true
@@ -145,6 +145,7 @@ impl Engine {
         &mut self,
         attempt: Attempt,
         code: u16,
+        retry_after_ms: Option<u64>,
         effects: &mut Vec<Effect>,
     ) -> bool {
         let Some(successor) = self.successor(attempt) else {
@@ -153,7 +154,8 @@ impl Engine {
         let by = successor.transport;
         let told = successor.goodbye.map(|goodbye| goodbye.code);
         let told = told.filter(|_| code == NO_CLOSE_CODE);
-        let retry_after_ms = successor.goodbye.and_then(|goodbye| goodbye.retry_after_ms);
+        let asked_ms = successor.goodbye.and_then(|goodbye| goodbye.retry_after_ms);
+        let retry_after_ms = asked_ms.max(retry_after_ms);
         if let Some(live) = self.connection.live_mut() {
             live.successor = None;
         }
@@ -217,7 +219,7 @@ impl Engine {
         self.connection.retry_after_ms = None;
         #[cfg(feature = "mutants")]
         let sent = self.outbox.clone();
-        self.outbox.connection_lost();
+        self.outbox.handed_over();
         #[cfg(feature = "mutants")]
         if rejoinder_mutants::planted!(TakeOverForgetsFlights) {
             self.outbox = sent;

@@ -101,6 +101,7 @@ fn attempts_are_spread_and_never_rush() {
         alice.browser.feed(Input::SocketClosed {
             attempt,
             code: 1006,
+            retry_after_ms: None,
         });
     }
     assert!(attempts.windows(2).all(|pair| pair[1] - pair[0] >= 100));
@@ -125,7 +126,11 @@ fn a_refused_token_is_asked_anew_once() {
             panic!("a new token is tried");
         };
         alice.browser.feed(Input::SocketOpened { attempt });
-        alice.browser.feed(Input::SocketClosed { attempt, code });
+        alice.browser.feed(Input::SocketClosed {
+            attempt,
+            code,
+            retry_after_ms: None,
+        });
         assert_eq!(state(&alice), ConnectionState::AuthRequired, "{code}");
         let notice = alice.browser.screen.connection.clone().unwrap();
         let reason = match code {
@@ -157,6 +162,7 @@ fn a_network_that_fails_after_a_refusal_is_no_second_refusal() {
         alice.browser.feed(Input::SocketClosed {
             attempt,
             code: 1006,
+            retry_after_ms: None,
         });
         let notice = alice.browser.screen.connection.clone().unwrap();
         let shown = (notice.state, notice.reason, notice.close_code);
@@ -367,6 +373,7 @@ fn what_belongs_to_an_older_attempt_is_dropped() {
     alice.browser.feed(Input::SocketClosed {
         attempt: old,
         code: 4500,
+        retry_after_ms: None,
     });
     alice.browser.feed(Input::Token {
         attempt: old,

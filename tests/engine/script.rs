@@ -217,6 +217,7 @@ impl Script {
         self.browser.feed(Input::SocketClosed {
             attempt: self.attempt,
             code,
+            retry_after_ms: None,
         });
     }
 

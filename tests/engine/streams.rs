@@ -37,7 +37,11 @@ fn next_opened(alice: &mut Script) -> (Attempt, Transport) {
 
 fn closed(alice: &mut Script, attempt: Attempt) {
     let code = 1006;
-    alice.browser.feed(Input::SocketClosed { attempt, code });
+    alice.browser.feed(Input::SocketClosed {
+        attempt,
+        code,
+        retry_after_ms: None,
+    });
 }
 
 /// What is opened is open; returns its greeting.
@@ -464,7 +468,11 @@ fn a_stream_that_is_refused_for_good_ends_the_one_it_was_to_follow() {
     ] {
         let mut alice = behind_a_proxy();
         let attempt = wants_another(&mut alice);
-        alice.browser.feed(Input::SocketClosed { attempt, code });
+        alice.browser.feed(Input::SocketClosed {
+            attempt,
+            code,
+            retry_after_ms: None,
+        });
         assert_eq!(state(&alice), ended);
         let living = alice.attempt;
         assert!(alice.browser.outputs.contains(&Output::Close(living)));
@@ -489,4 +497,139 @@ fn a_newer_token_is_given_again_where_its_stream_could_not_be_had() {
         closed(&mut alice, attempt);
     }
     assert_eq!(state(&alice), ConnectionState::Connected);
+}
+
+fn refused(alice: &mut Script, frame: ClientFrame, retry_after_ms: Option<u64>) {
+    let attempt = alice.attempt;
+    alice.browser.feed(Input::Refused {
+        attempt,
+        frame,
+        retry_after_ms,
+    });
+}
+
+/// Returns the one frame that was said since the last call.
+fn said(alice: &mut Script) -> ClientFrame {
+    let mut frames = alice.take();
+    assert_eq!(frames.len(), 1, "{frames:?}");
+    frames.remove(0)
+}
+
+#[test]
+fn a_text_that_is_refused_on_the_way_holds_up_its_thread_alone() {
+    let mut alice = behind_a_proxy();
+    alice.send("<script>");
+    let mut pauses = Vec::new();
+    for _ in 0..5 {
+        let frame = said(&mut alice);
+        let before = alice.browser.now.monotonic.0;
+        refused(&mut alice, frame, None);
+        assert_eq!(state(&alice), ConnectionState::Connected);
+        while alice.browser.outputs.is_empty() {
+            alice.browser.pass(100);
+        }
+        pauses.push(alice.browser.now.monotonic.0 - before);
+    }
+    assert_eq!(pauses, [1_000, 2_000, 4_000, 8_000, 16_000]);
+    let frame = said(&mut alice);
+    refused(&mut alice, frame, None);
+    let other: ThreadId = "alice|carol".parse().unwrap();
+    let key = alice.browser.send(&other, "meanwhile");
+    assert_eq!(alice.sent(), [key]);
+}
+
+#[test]
+fn a_refusal_may_say_when_to_ask_again() {
+    let mut alice = behind_a_proxy();
+    alice.send("too much");
+    let frame = said(&mut alice);
+    refused(&mut alice, frame, Some(7_000));
+    alice.browser.pass(6_999);
+    assert_eq!(alice.take(), []);
+    alice.browser.pass(1);
+    said(&mut alice);
+}
+
+#[test]
+fn a_request_without_an_answer_is_made_again_and_the_stream_is_proved_by_another() {
+    let mut alice = behind_a_proxy();
+    alice.browser.pass(2_000);
+    let key = alice.send("hello");
+    let frame = said(&mut alice);
+    let attempt = alice.attempt;
+    alice.browser.feed(Input::Unanswered { attempt, frame });
+    let (next, way) = next_opened(&mut alice);
+    assert_eq!(way, Transport::Sse);
+    greets(&mut alice, next);
+    alice.attempt = next;
+    alice.say(&welcome("alice"));
+    assert_eq!(alice.sent(), [], "another stream changes no pause");
+    alice.browser.pass(1_000);
+    assert_eq!(alice.sent(), [key]);
+}
+
+#[test]
+fn a_stream_that_no_request_proves_alive_is_given_up() {
+    let mut alice = behind_a_proxy();
+    alice.browser.pass(2_000);
+    alice.send("hello");
+    let frame = said(&mut alice);
+    let attempt = alice.attempt;
+    alice.browser.feed(Input::Unanswered { attempt, frame });
+    alice.browser.pass(12_000);
+    assert_ne!(state(&alice), ConnectionState::Connected);
+}
+
+#[test]
+fn an_is_writing_that_is_lost_costs_nothing() {
+    let mut alice = behind_a_proxy();
+    alice.browser.pass(2_000);
+    let (thread_id, is_typing) = (thread(), true);
+    alice.browser.app(AppInput::SetTyping {
+        thread_id,
+        is_typing,
+    });
+    let frame = said(&mut alice);
+    let attempt = alice.attempt;
+    alice.browser.feed(Input::Unanswered { attempt, frame });
+    alice.browser.pass(5_000);
+    assert_eq!(alice.browser.outputs, []);
+}
+
+#[test]
+fn older_messages_that_are_refused_can_be_asked_for_again() {
+    let mut alice = behind_a_proxy();
+    alice.say(&reset(5, 8));
+    let thread_id = thread();
+    for _ in 0..2 {
+        alice.browser.app(AppInput::LoadOlder {
+            thread_id: thread_id.clone(),
+        });
+        let frame = said(&mut alice);
+        assert!(matches!(frame, ClientFrame::History(_)));
+        refused(&mut alice, frame, None);
+    }
+}
+
+#[test]
+fn a_stream_that_is_refused_is_tried_again_when_that_was_said() {
+    let mut alice = Script::offline();
+    alice.browser.app(AppInput::Connect);
+    let (attempt, _) = next_opened(&mut alice);
+    closed(&mut alice, attempt);
+    let (attempt, way) = next_opened(&mut alice);
+    assert_eq!(way, Transport::Sse);
+    alice.browser.feed(Input::SocketClosed {
+        attempt,
+        code: 4003,
+        retry_after_ms: Some(20_000),
+    });
+    let notice = alice.browser.screen.connection.clone().unwrap();
+    assert_eq!(notice.close_code, Some(4003));
+    let next = notice.next_attempt_at.unwrap().get() - alice.browser.now.wall.get();
+    assert!((20_000..=20_100).contains(&next), "{next}");
+    alice.browser.app(AppInput::Connect);
+    alice.browser.pass(19_999);
+    assert_eq!(opened(&mut alice), []);
+    assert_eq!(next_opened(&mut alice).1, Transport::Sse);
 }

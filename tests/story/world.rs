@@ -118,6 +118,7 @@ impl World {
                 tab.browser.feed(TabInput::SocketClosed {
                     attempt,
                     code: 1006,
+                    retry_after_ms: None,
                 });
             }
         }
@@ -203,6 +204,7 @@ impl World {
             self.tabs[tab.0].browser.feed(TabInput::SocketClosed {
                 attempt,
                 code: 1006,
+                retry_after_ms: None,
             });
         }
         self.settle();
@@ -307,6 +309,7 @@ impl World {
             self.tabs[index].browser.feed(TabInput::SocketClosed {
                 attempt,
                 code: 1006,
+                retry_after_ms: None,
             });
             return;
         }
@@ -452,7 +455,11 @@ impl World {
             && let Some((attempt, _)) = tab.link.take()
         {
             let code = code.number();
-            tab.browser.feed(TabInput::SocketClosed { attempt, code });
+            tab.browser.feed(TabInput::SocketClosed {
+                attempt,
+                code,
+                retry_after_ms: None,
+            });
         }
         let now = self.gateway_now();
         let mut more = Vec::new();

@@ -154,6 +154,8 @@ mutants! {
     StreamNeverFollowed,
     /// A connection ends because another beside it cannot be had for now.
     SuccessorMustBeHad,
+    /// A connection without a socket ends with the first request that is refused.
+    RefusalEndsStream,
     /// A timer that fires late is believed at once.
     LateTimerBelieved,
     /// A welcome is enough for the delays to begin anew.

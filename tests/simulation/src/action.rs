@@ -170,6 +170,8 @@ pub enum Action {
     Portal { tab: TabNo, ms: u64 },
     /// A proxy cuts the connection, and lets no WebSocket through.
     RefuseUpgrades { tab: TabNo, ms: u64 },
+    /// Something on the way refuses every other request that says a frame.
+    RefuseRequests { tab: TabNo, ms: u64 },
     /// The network is slow.
     Lag { tab: TabNo, usual_ms: u64, ms: u64 },
 
@@ -320,6 +322,7 @@ impl Action {
             Self::Flap { .. } => "flapping network",
             Self::Portal { .. } => "captive portal",
             Self::RefuseUpgrades { .. } => "no WebSocket passes",
+            Self::RefuseRequests { .. } => "requests are refused",
             Self::Lag { .. } => "slow network",
             Self::NoToken { .. } => "no token",
             Self::SlowToken { .. } => "slow token",

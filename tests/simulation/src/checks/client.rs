@@ -298,13 +298,17 @@ pub fn hears(world: &mut World, page: usize, input: &Input) {
 
 /// Returns the connection that lives beside what an engine is told to have failed for now.
 pub fn living_beside(world: &World, page: usize, input: &Input) -> Option<Attempt> {
-    let Input::SocketClosed { attempt, code } = input else {
-        return None;
-    };
     let one = &world.pages[page];
+    let (attempt, code) = match input {
+        Input::SocketClosed { attempt, code, .. } => (attempt, *code),
+        Input::Refused { attempt, .. } | Input::Unanswered { attempt, .. } => {
+            return world.is_current(page, *attempt).then_some(*attempt);
+        }
+        _ => return None,
+    };
     // Its last word may have been about the token.
     let was_told = one.goodbye_of == Some(*attempt);
-    if was_told || reaction(*code) != Reaction::ComeBack {
+    if was_told || reaction(code) != Reaction::ComeBack {
         return None;
     }
     let attempts = one.links.iter().map(|link| world.links[*link].attempt);

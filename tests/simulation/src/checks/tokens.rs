@@ -103,7 +103,7 @@ pub fn hears(world: &mut World, page: usize, input: &Input) {
                 watch.goodbye = Some((*attempt, goodbye.code));
             }
         }
-        Input::SocketClosed { attempt, code } if *attempt >= wanted => {
+        Input::SocketClosed { attempt, code, .. } if *attempt >= wanted => {
             let told = watch
                 .goodbye
                 .filter(|(of, _)| *code == NO_CLOSE_CODE && of == attempt);

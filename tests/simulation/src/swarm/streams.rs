@@ -66,4 +66,14 @@ pub(crate) fn add(seed: u64, end: u64, setting: &mut Setting, steps: &mut Vec<St
         let ms = pick(day.rng, &[1, 200]);
         day.at(soon, Action::Cut { tab, ms });
     }
+    for _ in 0..day.rng.usize(0..3) {
+        let (at, tab) = (day.when(), day.tab());
+        let ms = pick(day.rng, &[500, 5_000, 60_000]);
+        day.at(at, Action::RefuseRequests { tab, ms });
+        for _ in 0..3 {
+            let thread = day.thread(tab);
+            let soon = at + day.rng.u64(1..2_000);
+            day.send_short(soon, tab, thread);
+        }
+    }
 }

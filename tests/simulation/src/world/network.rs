@@ -33,6 +33,8 @@ pub struct Surroundings {
     pub portal_until: u64,
     /// A proxy lets no WebSocket through.
     pub refusing_until: u64,
+    /// Something refuses every other request.
+    pub refusing_requests_until: u64,
     /// It usually takes at most so long.
     pub lag: Slow,
     /// What its application can do about tokens.
@@ -48,6 +50,7 @@ impl Surroundings {
             flap_until: 0,
             portal_until: 0,
             refusing_until: 0,
+            refusing_requests_until: 0,
             lag: Slow::default(),
             tokens: TokenFunction::default(),
             rng,
@@ -108,9 +111,11 @@ pub struct Link {
     pub attempt: Attempt,
     /// What it is used for.
     pub carries: Carries,
-    /// Of a request: whose it is, by which token, and in which history.
+    /// Of a request: by which token it is made, and in which history.
     pub(super) token: Option<Token>,
     pub(super) epoch: Option<Epoch>,
+    /// What it says.
+    pub(super) asks: Option<ClientFrame>,
     /// Its session at the gateway.
     pub session: SessionKey,
     /// Which process that is.
@@ -178,7 +183,15 @@ impl World {
         let Some(number) = connected else {
             self.pages[page].outstanding = self.pages[page].outstanding.saturating_sub(1);
             let code = NO_CLOSE_CODE;
-            return self.tell_page_later(page, wait, Input::SocketClosed { attempt, code });
+            return self.tell_page_later(
+                page,
+                wait,
+                Input::SocketClosed {
+                    attempt,
+                    code,
+                    retry_after_ms: None,
+                },
+            );
         };
         self.pages[page].links.push(number);
         let (session, process) = (self.links[number].session, self.links[number].process);
@@ -210,6 +223,7 @@ impl World {
             carries,
             token: None,
             epoch: None,
+            asks: None,
             session,
             process,
             is_open_here: true,
@@ -353,7 +367,14 @@ impl World {
                 self.pages[page].links.retain(|one| *one != link);
                 self.leave_requests(page, attempt);
                 // Also of one that the page has closed itself: nothing may follow from that.
-                self.tell_page(page, Input::SocketClosed { attempt, code });
+                self.tell_page(
+                    page,
+                    Input::SocketClosed {
+                        attempt,
+                        code,
+                        retry_after_ms: None,
+                    },
+                );
             }
         }
     }

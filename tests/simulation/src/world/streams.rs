@@ -32,14 +32,26 @@ impl World {
         };
         let (session, token) = (self.links[stream].session, self.links[stream].token.clone());
         let epoch = self.wire.epoch_of(session);
+        let around = &mut self.tabs[self.pages[page].tab].around;
+        if around.refusing_requests_until > self.now && around.rng.bool() {
+            self.coverage.see("state", "request refused");
+            let retry_after_ms = around.rng.bool().then_some(500);
+            let wait = self.network_delay(page);
+            let refused = Input::Refused {
+                attempt,
+                frame: frame.clone(),
+                retry_after_ms,
+            };
+            return self.tell_page_later(page, wait, refused);
+        }
         let Some(link) = self.connect(page, attempt, Carries::Post) else {
             let wait = self.network_delay(page);
-            self.pages[page].links.retain(|one| *one != stream);
-            self.leave_link(stream);
-            return self.lose_stream_later(page, attempt, wait);
+            let frame = frame.clone();
+            return self.tell_page_later(page, wait, Input::Unanswered { attempt, frame });
         };
         self.links[link].token = token;
         self.links[link].epoch = epoch;
+        self.links[link].asks = Some(frame.clone());
         self.put(link, Way::Up, Item::Text(encode(frame).into()));
     }
 
@@ -67,7 +79,11 @@ impl World {
     /// A request failed: to the page its connection is over.
     fn lose_stream_later(&mut self, page: usize, attempt: Attempt, wait: u64) {
         let code = NO_CLOSE_CODE;
-        let input = Input::SocketClosed { attempt, code };
+        let input = Input::SocketClosed {
+            attempt,
+            code,
+            retry_after_ms: None,
+        };
         self.queue.push(self.now + wait, Event::Page(page, input));
     }
 
@@ -136,14 +152,18 @@ impl World {
         }
     }
 
-    /// A request of a page is over in a bad way: so is its connection.
+    /// A request of a page is over in a bad way. So is its connection, if the gateway said so.
     pub(super) fn request_failed(&mut self, link: usize, code: u16) {
-        let one = &self.links[link];
+        let one = &mut self.links[link];
         let (page, attempt) = (one.page, one.attempt);
+        let frame = one.asks.take();
         let Some(stream) = self.pages[page].link_of(&self.links, attempt) else {
             return; // The page has left it.
         };
         self.coverage.see("state", "request failed");
+        if let (NO_CLOSE_CODE, Some(frame)) = (code, frame) {
+            return self.tell_page(page, Input::Unanswered { attempt, frame });
+        }
         self.pages[page].links.retain(|one| *one != stream);
         self.leave_link(stream);
         // Only what says something about a token is told on; the rest is a failure.
@@ -151,7 +171,13 @@ impl World {
             4100..=4199 => code,
             _ => NO_CLOSE_CODE,
         };
-        self.tell_page(page, Input::SocketClosed { attempt, code });
+        let retry_after_ms = None;
+        let closed = Input::SocketClosed {
+            attempt,
+            code,
+            retry_after_ms,
+        };
+        self.tell_page(page, closed);
     }
 
     /// Returns the requests of an attempt that are under way.
