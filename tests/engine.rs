@@ -12,10 +12,14 @@
 
 #[path = "engine/connecting.rs"]
 mod connecting;
+#[path = "engine/following.rs"]
+mod following;
 #[path = "engine/reading.rs"]
 mod reading;
 #[path = "engine/refreshing.rs"]
 mod refreshing;
+#[path = "engine/requests.rs"]
+mod requests;
 #[path = "engine/script.rs"]
 mod script;
 #[path = "engine/sending.rs"]
@@ -27,3 +31,5 @@ mod story;
 mod streams;
 #[path = "engine/transactions.rs"]
 mod transactions;
+#[path = "engine/ways.rs"]
+mod ways;
