@@ -37,6 +37,8 @@ impl Engine {
     pub(super) fn handle_heard(&mut self, attempt: Attempt) {
         if self.connection.is_current(attempt) {
             self.heard();
+            // Perhaps a part of a page whose whole takes long.
+            self.catching_up_goes_on();
         }
     }
 

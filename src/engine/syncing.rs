@@ -27,18 +27,25 @@ impl Engine {
         held.is_none() || held == live
     }
 
+    /// What was asked for is on its way. Threads share the connection: each waits for the others.
+    pub(super) fn catching_up_goes_on(&mut self) {
+        let now = self.clock.now.monotonic;
+        for thread in self.threads.values_mut() {
+            if let Subscription::CatchingUp { asked_at } = &mut thread.subscription {
+                *asked_at = now;
+            }
+        }
+    }
+
     pub(super) fn handle_page(&mut self, page: &Page, effects: &mut Vec<Effect>) {
         if !self.is_same_epoch(&page.thread_id) {
             return;
         }
+        self.catching_up_goes_on();
         let Some(thread) = self.threads.get_mut(&page.thread_id) else {
             return;
         };
         thread.told = thread.told.max(page.head_revision);
-        let now = self.clock.now.monotonic;
-        if let Subscription::CatchingUp { asked_at } = &mut thread.subscription {
-            *asked_at = now;
-        }
         let Some(log) = thread.active_log() else {
             return;
         };
@@ -117,7 +124,7 @@ impl Engine {
         if live_epoch.as_ref() != Some(&reset.epoch) {
             return;
         }
-        let now = self.clock.now.monotonic;
+        self.catching_up_goes_on();
         let Some(thread) = self.threads.get_mut(&reset.thread_id) else {
             return;
         };
@@ -136,9 +143,6 @@ impl Engine {
         thread.has_hole = false;
         thread.hint_deadline = None;
         thread.older = Older::Idle;
-        if let Subscription::CatchingUp { asked_at } = &mut thread.subscription {
-            *asked_at = now;
-        }
         // A window is shown, not announced.
         thread.announced = log
             .newest()

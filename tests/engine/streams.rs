@@ -185,3 +185,22 @@ fn waking_up_proves_a_stream_by_another() {
 pub(crate) fn state(alice: &Script) -> ConnectionState {
     alice.browser.screen.connection.as_ref().unwrap().state
 }
+
+#[test]
+fn a_page_that_takes_long_is_not_cut_by_another_stream() {
+    let mut alice = Script::offline();
+    alice.browser.app(AppInput::Connect);
+    let (attempt, _) = next_opened(&mut alice);
+    closed(&mut alice, attempt);
+    let (attempt, _) = next_opened(&mut alice);
+    greets(&mut alice, attempt);
+    alice.attempt = attempt;
+    alice.say(&welcome("alice"));
+    for _ in 0..6 {
+        alice.browser.pass(8_000);
+        assert_eq!(opened(&mut alice), [], "parts of it arrive");
+        alice.browser.feed(Input::Heard { attempt });
+    }
+    alice.browser.pass(15_000);
+    assert_eq!(opened(&mut alice).len(), 1, "none do any more");
+}
