@@ -37,6 +37,7 @@ impl Engine {
     }
 
     pub(super) fn disconnect(&mut self, effects: &mut Vec<Effect>) {
+        self.connection.judge_way(self.clock.now.monotonic, true);
         self.close_socket(effects);
         self.connection.state = State::Idle;
         self.connection.token = None;
@@ -291,12 +292,11 @@ impl Engine {
 
     /// The connection ended with this code.
     pub(super) fn lost(&mut self, code: u16) {
-        if code < CloseCode::Draining.number() {
-            self.connection.unanswered();
-        }
+        let now = self.clock.now.monotonic;
+        let is_told = code >= CloseCode::Draining.number();
+        self.connection.judge_way(now, is_told);
         self.forget_connection();
         let close_code = (code != NO_CLOSE_CODE).then_some(code);
-        let now = self.clock.now.monotonic;
         match reaction(code) {
             Reaction::ComeBack => {
                 let reason = close_code.map_or(Reason::Unreachable, |_| Reason::Closed);
@@ -316,9 +316,11 @@ impl Engine {
 
     /// Gives the connection up and comes back.
     pub(super) fn give_up(&mut self, reason: Reason, effects: &mut Vec<Effect>) {
-        self.connection.unanswered();
+        let now = self.clock.now.monotonic;
+        let is_told = reason == Reason::EpochChanged;
+        self.connection.judge_way(now, is_told);
         self.close_socket(effects);
-        self.connection.wait(self.clock.now.monotonic, reason, None);
+        self.connection.wait(now, reason, None);
     }
 
     /// Closes the socket, if any, and forgets what only the connection carried.

@@ -152,18 +152,22 @@ impl Connection {
         self.last_attempt
     }
 
-    /// The connection that is being opened, if any, has failed without a word of the gateway.
-    pub(crate) fn unanswered(&mut self) {
-        if self.goodbye_code.is_some() {
-            return;
-        }
-        match self.state {
-            State::Opening { transport, .. } | State::Greeting { transport, .. } => {
-                self.ways.unanswered(transport);
+    /// The connection ends: what that says of its way. `is_told`: by a word of the gateway.
+    pub(crate) fn judge_way(&mut self, now: Millis, is_told: bool) {
+        let is_told = is_told || self.goodbye_code.is_some();
+        match &self.state {
+            State::Live(live) if now.since(live.since) >= STABLE_MS => {
+                self.ways.worked(live.transport);
+            }
+            State::Live(live) if !is_told => self.ways.cut(live.transport),
+            State::Opening { transport, .. } | State::Greeting { transport, .. } if !is_told => {
+                self.ways.unanswered(*transport);
             }
             State::Idle
             | State::Booting
             | State::NeedsToken { .. }
+            | State::Opening { .. }
+            | State::Greeting { .. }
             | State::Live(_)
             | State::Waiting { .. }
             | State::Ended(_) => {}

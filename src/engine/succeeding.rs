@@ -214,6 +214,11 @@ impl Engine {
             return;
         };
         effects.push(Effect::CloseSocket { attempt: before });
+        if successor.transport == Transport::WebSocket {
+            // Cut soon, it was one more try.
+            let now = self.clock.now.monotonic;
+            self.connection.ways.retry_later(now, None);
+        }
         // What its goodbye said holds for it alone.
         self.connection.goodbye_code = None;
         self.connection.retry_after_ms = None;

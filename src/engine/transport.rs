@@ -9,8 +9,8 @@ use super::time::Millis;
 const SOCKET_RETRY_MS: u64 = 60_000;
 /// … and this is the longest pause between two tries; it doubles up to here.
 const SOCKET_RETRY_MS_MAX: u64 = 960_000;
-/// Where WebSockets have worked, the gateway may only be away: so many must fail in a row.
-const FAILURES_WHERE_IT_WORKED: u32 = 2;
+/// Where one was opened, the gateway may only be away: so many must fail in a row.
+const FAILURES_WHERE_ONE_OPENED: u32 = 3;
 
 /// By which way the gateway is reached.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq, Serialize)]
@@ -27,9 +27,9 @@ pub enum Transport {
 #[derive(Clone, Debug)]
 pub(crate) struct Ways {
     next: Transport,
-    /// WebSockets in a row that nobody answered.
-    unanswered: u32,
-    has_worked: bool,
+    /// WebSockets in a row that could not be had, or were cut soon.
+    failures: u32,
+    has_opened: bool,
     retry_ms: u64,
     /// When a WebSocket is tried beside a living stream.
     retry_at: Millis,
@@ -39,8 +39,8 @@ impl Ways {
     pub(crate) fn new() -> Self {
         Self {
             next: Transport::WebSocket,
-            unanswered: 0,
-            has_worked: false,
+            failures: 0,
+            has_opened: false,
             retry_ms: SOCKET_RETRY_MS,
             retry_at: Millis::default(),
         }
@@ -73,11 +73,28 @@ impl Ways {
                 let jitter_ms = backoff.jitter_ms(self.retry_ms / 4);
                 self.retry_at = now.after(self.retry_ms + jitter_ms);
             }
+            // Something on the way may cut it in a moment.
+            Transport::WebSocket => self.has_opened = true,
+        }
+    }
+
+    /// A connection lived long: this way works.
+    pub(crate) fn worked(&mut self, by: Transport) {
+        match by {
+            Transport::Sse => {}
             Transport::WebSocket => {
-                self.unanswered = 0;
-                self.has_worked = true;
+                self.failures = 0;
                 self.retry_ms = SOCKET_RETRY_MS;
             }
+        }
+    }
+
+    /// A connection was cut soon, without a word of the gateway.
+    pub(crate) fn cut(&mut self, by: Transport) {
+        match by {
+            // It is what there is.
+            Transport::Sse => {}
+            Transport::WebSocket => self.unanswered(by),
         }
     }
 
@@ -86,12 +103,12 @@ impl Ways {
         self.next = match by {
             Transport::Sse => Transport::WebSocket,
             Transport::WebSocket => {
-                self.unanswered = self.unanswered.saturating_add(1);
-                let bearable = match self.has_worked {
-                    true => FAILURES_WHERE_IT_WORKED,
+                self.failures = self.failures.saturating_add(1);
+                let bearable = match self.has_opened {
+                    true => FAILURES_WHERE_ONE_OPENED,
                     false => 1,
                 };
-                match self.unanswered >= bearable {
+                match self.failures >= bearable {
                     true => Transport::Sse,
                     false => Transport::WebSocket,
                 }
@@ -99,7 +116,7 @@ impl Ways {
         };
     }
 
-    /// A WebSocket beside a living stream could not be had.
+    /// A WebSocket beside a living stream could not be had, or follows it and has yet to last.
     pub(crate) fn retry_later(&mut self, now: Millis, retry_after_ms: Option<u64>) {
         self.retry_ms = (self.retry_ms * 2).min(SOCKET_RETRY_MS_MAX);
         self.retry_at = now.after(self.retry_ms.max(retry_after_ms.unwrap_or(0)));

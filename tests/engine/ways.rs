@@ -8,8 +8,9 @@ use crate::story::browser::Output;
 use crate::streams::{behind_a_proxy, closed, greets, next_opened, opened, transport};
 
 #[test]
-fn where_web_sockets_have_worked_two_must_fail_and_the_ways_take_turns() {
+fn where_web_sockets_have_worked_three_must_fail_and_the_ways_take_turns() {
     let mut alice = Script::live(0);
+    alice.browser.pass(30_000);
     alice.lose();
     let mut ways = Vec::new();
     for _ in 0..6 {
@@ -18,7 +19,7 @@ fn where_web_sockets_have_worked_two_must_fail_and_the_ways_take_turns() {
         closed(&mut alice, attempt);
     }
     use Transport::{Sse, WebSocket};
-    assert_eq!(ways, [WebSocket, WebSocket, Sse, WebSocket, Sse, WebSocket]);
+    assert_eq!(ways, [WebSocket, WebSocket, WebSocket, Sse, WebSocket, Sse]);
 }
 
 #[test]
@@ -83,6 +84,44 @@ fn a_web_socket_that_is_had_again_takes_over() {
     assert!(alice.browser.outputs.contains(&Output::Close(stream)));
     alice.say(&change(from_bob(2)));
     assert_eq!(alice.bodies(), ["bob 1", "bob 2"]);
+}
+
+#[test]
+fn where_web_sockets_are_cut_soon_a_stream_is_used() {
+    let mut alice = Script::offline();
+    alice.browser.app(AppInput::Connect);
+    for _ in 0..3 {
+        let (attempt, way) = next_opened(&mut alice);
+        assert_eq!(way, Transport::WebSocket);
+        welcomed(&mut alice, attempt);
+        alice.browser.pass(5_000);
+        alice.lose();
+    }
+    let (attempt, way) = next_opened(&mut alice);
+    assert_eq!(way, Transport::Sse);
+    welcomed(&mut alice, attempt);
+    // Each that follows the stream is cut, too: another stream at once, another try ever later.
+    let mut pauses = Vec::new();
+    for _ in 0..6 {
+        let before = alice.browser.now.monotonic.0;
+        let attempt = loop {
+            let attempt = alice.attempt;
+            alice.browser.feed(Input::Heard { attempt });
+            alice.browser.pass(10_000);
+            if let Some((attempt, Transport::WebSocket)) = opened(&mut alice).pop() {
+                break attempt;
+            }
+        };
+        pauses.push(alice.browser.now.monotonic.0 - before);
+        welcomed(&mut alice, attempt);
+        alice.browser.pass(5_000);
+        alice.lose();
+        let (attempt, way) = next_opened(&mut alice);
+        assert_eq!(way, Transport::Sse);
+        welcomed(&mut alice, attempt);
+    }
+    assert!(pauses.is_sorted(), "{pauses:?}");
+    assert!(pauses[5] >= 900_000, "{pauses:?}");
 }
 
 #[test]
