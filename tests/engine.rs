@@ -14,6 +14,8 @@
 mod connecting;
 #[path = "engine/following.rs"]
 mod following;
+#[path = "engine/inbox.rs"]
+mod inbox;
 #[path = "engine/reading.rs"]
 mod reading;
 #[path = "engine/refreshing.rs"]

@@ -2,12 +2,18 @@
 
 use std::collections::BTreeMap;
 
-use rejoinder_protocol::{ClientFrame, InboxPage, InboxRequest, Preview, ThreadId, ThreadSummary};
+use rejoinder_protocol::{
+    ClientFrame, ErrorCode, InboxPage, InboxRequest, Preview, ThreadId, ThreadSummary,
+};
 
 use super::Engine;
 use super::config::{INBOX_LIMIT, INBOX_THREADS_MAX};
 use super::effect::Effect;
 use super::notice::{InboxThread, Notice};
+use super::time::Millis;
+
+/// The list is asked for again after this, in milliseconds, if a refusal names no time.
+const RETRY_MS: u64 = 5_000;
 
 /// The list of threads, and whether the application wants it.
 #[derive(Clone, Debug, Default)]
@@ -18,9 +24,16 @@ pub(crate) struct Inbox {
     is_current: bool,
     /// Something changed since the application was told.
     is_dirty: bool,
+    /// When to ask again, after a refusal that passes.
+    ask_at: Option<Millis>,
 }
 
 impl Inbox {
+    /// Returns when the list is asked for again on a live connection.
+    pub(crate) fn next_deadline(&self) -> Option<Millis> {
+        self.ask_at
+    }
+
     /// Takes one thread's news, unless newer is known.
     fn merge(&mut self, summary: ThreadSummary) {
         let known = self.threads.get(&summary.thread_id);
@@ -66,12 +79,31 @@ impl Engine {
     /// Asks for the list, if it is wanted and there is a connection: after every `welcome`, since
     /// a conversation may have begun meanwhile.
     pub(super) fn ask_inbox(&mut self, effects: &mut Vec<Effect>) {
+        self.inbox.ask_at = None;
         if self.inbox.is_watched {
             let request = InboxRequest {
                 limit: INBOX_LIMIT,
                 before: None,
             };
             self.transmit(ClientFrame::Inbox(request), effects);
+        }
+    }
+
+    /// The gateway, or something on the way, did not answer with a list.
+    pub(super) fn inbox_refused(&mut self, code: ErrorCode, retry_after_ms: Option<u64>) {
+        if !code.is_permanent() {
+            let now = self.clock.now.monotonic;
+            self.inbox.ask_at = Some(now.after(retry_after_ms.unwrap_or(RETRY_MS)));
+        }
+    }
+
+    pub(super) fn check_inbox(&mut self, effects: &mut Vec<Effect>) {
+        let now = self.clock.now.monotonic;
+        let is_due = self.inbox.ask_at.is_some_and(|at| at <= now);
+        #[cfg(feature = "mutants")]
+        let is_due = is_due && !rejoinder_mutants::planted!(InboxAskedOnce);
+        if is_due && self.connection.live().is_some() {
+            self.ask_inbox(effects);
         }
     }
 
@@ -141,6 +173,7 @@ impl Engine {
     }
 
     pub(super) fn inbox_connection_lost(&mut self) {
+        self.inbox.ask_at = None;
         if self.inbox.is_current {
             self.inbox.is_current = false;
             self.inbox.is_dirty = true;

@@ -198,6 +198,7 @@ impl Engine {
         self.check_outbox(effects);
         self.check_storage(effects);
         self.check_threads();
+        self.check_inbox(effects);
     }
 
     /// Returns when [`Input::Woke`] is wanted; `None` if nothing but an event can matter.
@@ -223,6 +224,7 @@ impl Engine {
             .chain(self.connection.next_succession())
             .chain(self.outbox.next_deadline(is_live, now))
             .chain(self.storage.next_deadline().filter(|_| is_live))
+            .chain(self.inbox.next_deadline().filter(|_| is_live))
             .min()
     }
 }

@@ -124,8 +124,8 @@ impl Engine {
                 }
             }
             ClientFrameType::Auth => self.token_unchecked(),
+            ClientFrameType::Inbox => self.inbox_refused(error.code, error.retry_after_ms),
             ClientFrameType::Hello
-            | ClientFrameType::Inbox
             | ClientFrameType::Ping
             | ClientFrameType::Pong
             | ClientFrameType::Typing

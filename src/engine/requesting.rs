@@ -53,11 +53,11 @@ impl Engine {
                     thread.touch();
                 }
             }
+            ClientFrame::Inbox(_) => self.inbox_refused(ErrorCode::Busy, retry_after_ms),
             // A `cancel` is said again when its time is over; nothing is lost with `typing`.
             ClientFrame::Auth(_)
             | ClientFrame::Cancel(_)
             | ClientFrame::Hello(_)
-            | ClientFrame::Inbox(_)
             | ClientFrame::Ping
             | ClientFrame::Pong
             | ClientFrame::Subscribe(_)

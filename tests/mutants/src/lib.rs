@@ -156,6 +156,8 @@ mutants! {
     SuccessorMustBeHad,
     /// A connection without a socket ends with the first request that is refused.
     RefusalEndsStream,
+    /// A list of threads that is refused for now is not asked for again.
+    InboxAskedOnce,
     /// A timer that fires late is believed at once.
     LateTimerBelieved,
     /// A welcome is enough for the delays to begin anew.

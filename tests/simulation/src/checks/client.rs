@@ -36,7 +36,9 @@ pub fn notice(world: &mut World, page: usize, notice: Notice) {
             client_msg_id,
             outcome,
         } => discarded(world, page, client_msg_id, outcome),
-        Notice::Inbox { .. } => {}
+        Notice::Inbox { is_current, .. } => {
+            world.pages[page].screen.inbox_is_current = Some(is_current);
+        }
         Notice::Message { message, thread_id } => announced(world, page, &thread_id, &message),
         Notice::Settled {
             client_msg_id,

@@ -30,6 +30,10 @@ impl World {
     /// Nothing waits, and everybody sees what the store holds.
     pub fn check_quiet(&mut self) {
         for page in self.open_pages() {
+            if self.pages[page].screen.inbox_is_current == Some(false) {
+                let detail = format!("page {page} waits for its list of threads");
+                self.fail(Invariant::NothingWaits, || detail);
+            }
             for thread_id in self.threads_of(self.pages[page].device) {
                 self.check_waiting(page, &thread_id);
                 self.check_timeline(page, &thread_id);

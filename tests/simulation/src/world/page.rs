@@ -171,6 +171,9 @@ impl World {
                 one.is_hurried = true;
                 tokens::connects(one);
             }
+            AppInput::WatchInbox => {
+                one.screen.inbox_is_current.get_or_insert(false);
+            }
             AppInput::Disconnect => {
                 one.wants_connection = false;
                 one.not_before = 0;

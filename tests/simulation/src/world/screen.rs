@@ -70,6 +70,8 @@ impl Timeline {
 /// Everything a page shows.
 #[derive(Debug, Default)]
 pub struct Screen {
+    /// Whether the list of threads is up to date, where it is watched.
+    pub inbox_is_current: Option<bool>,
     /// The threads.
     pub threads: BTreeMap<ThreadId, Timeline>,
     /// The connection.
