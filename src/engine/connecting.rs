@@ -351,23 +351,30 @@ impl Engine {
 
     pub(super) fn handle_lifecycle(&mut self, lifecycle: Lifecycle, effects: &mut Vec<Effect>) {
         match lifecycle {
-            Lifecycle::Online | Lifecycle::Visible => self.probe_or_hurry(effects),
+            Lifecycle::Online | Lifecycle::Visible => self.network_may_be_new(effects),
             // Neither proves anything: a page may be online behind a dead proxy, and "offline"
             // with a working VPN.
             Lifecycle::Hidden | Lifecycle::Offline => {}
         }
     }
 
-    /// Something suggests that the network is back, or that time has passed unseen.
-    pub(super) fn probe_or_hurry(&mut self, effects: &mut Vec<Effect>) {
-        if !self.connection.take_hint(self.clock.now.monotonic) {
-            return;
-        }
-        self.probe(effects);
-        if self.connection.live().is_none() {
+    /// The page is back, or the network; it may be another one.
+    pub(super) fn network_may_be_new(&mut self, effects: &mut Vec<Effect>) {
+        let is_acted_on = self.probe_or_hurry(effects);
+        if is_acted_on && self.connection.live().is_none() {
             self.connection.ways.prefer_socket();
         }
-        self.connection.hurry(self.clock.now.monotonic);
+    }
+
+    /// Something suggests that the network is back, or that time has passed unseen. Returns whether
+    /// it is acted on.
+    pub(super) fn probe_or_hurry(&mut self, effects: &mut Vec<Effect>) -> bool {
+        let is_acted_on = self.connection.take_hint(self.clock.now.monotonic);
+        if is_acted_on {
+            self.probe(effects);
+            self.connection.hurry(self.clock.now.monotonic);
+        }
+        is_acted_on
     }
 
     /// Asks the gateway whether it is there, unless it is being asked.

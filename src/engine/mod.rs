@@ -117,7 +117,7 @@ impl Engine {
             effects.push(Effect::LoadOutbox);
         }
         if slept {
-            self.probe_or_hurry(effects);
+            self.network_may_be_new(effects);
         }
         match input {
             Input::Answer { attempt, text } => self.handle_answer(attempt, &text, effects),

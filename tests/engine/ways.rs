@@ -206,3 +206,22 @@ fn a_stream_that_is_refused_is_tried_again_when_that_was_said() {
     assert_eq!(opened(&mut alice), []);
     assert_eq!(next_opened(&mut alice).1, Transport::Sse);
 }
+
+#[test]
+fn a_late_timer_says_nothing_about_the_network() {
+    let mut alice = behind_a_proxy();
+    alice.lose();
+    // A hidden page's timers fire once a minute.
+    let mut ways = Vec::new();
+    for _ in 0..8 {
+        let later = alice.browser.now.monotonic.after(60_000);
+        alice.browser.set_time(later);
+        alice.browser.feed(Input::Woke);
+        for (attempt, way) in opened(&mut alice) {
+            ways.push(way);
+            closed(&mut alice, attempt);
+        }
+    }
+    use Transport::{Sse, WebSocket};
+    assert_eq!(ways, [Sse, WebSocket, Sse, WebSocket]);
+}
