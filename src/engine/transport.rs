@@ -76,6 +76,10 @@ impl Ways {
             // Something on the way may cut it in a moment.
             Transport::WebSocket => self.has_opened = true,
         }
+        #[cfg(feature = "mutants")]
+        if rejoinder_mutants::planted!(WelcomeProvesSocket) {
+            self.worked(by);
+        }
     }
 
     /// A connection lived long: this way works.

@@ -158,6 +158,8 @@ mutants! {
     RefusalEndsStream,
     /// A list of threads that is refused for now is not asked for again.
     InboxAskedOnce,
+    /// A WebSocket counts as one that works as soon as it is welcomed.
+    WelcomeProvesSocket,
     /// A timer that fires late is believed at once.
     LateTimerBelieved,
     /// A welcome is enough for the delays to begin anew.

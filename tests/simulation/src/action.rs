@@ -170,6 +170,8 @@ pub enum Action {
     Portal { tab: TabNo, ms: u64 },
     /// A proxy cuts the connection, and lets no WebSocket through.
     RefuseUpgrades { tab: TabNo, ms: u64 },
+    /// A proxy lets each WebSocket open, and cuts it soon.
+    CutSockets { tab: TabNo, ms: u64 },
     /// Something on the way refuses every other request that says a frame.
     RefuseRequests { tab: TabNo, ms: u64 },
     /// The network is slow.
@@ -322,6 +324,7 @@ impl Action {
             Self::Flap { .. } => "flapping network",
             Self::Portal { .. } => "captive portal",
             Self::RefuseUpgrades { .. } => "no WebSocket passes",
+            Self::CutSockets { .. } => "WebSockets are cut soon",
             Self::RefuseRequests { .. } => "requests are refused",
             Self::Lag { .. } => "slow network",
             Self::NoToken { .. } => "no token",

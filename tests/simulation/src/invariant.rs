@@ -118,6 +118,8 @@ invariants! {
     LateTokensDropped "C28",
     /// A connection that lives is not given up because something beside it failed for now.
     LivingStays "C29",
+    /// Where something cuts each WebSocket soon, a page goes on by a stream.
+    StreamsWhereSocketsDie "C30",
     /// A minute and a half after the last fault everybody is connected.
     EverybodyConnects "L1",
     /// Whoever is not where they want to be waits for something.

@@ -17,6 +17,8 @@ use crate::world::disk::Written;
 
 /// Attempts of one page within a minute.
 const ATTEMPTS_MAX: usize = 15;
+/// WebSockets in a row that are cut soon, one of them perhaps because of a device that slept.
+const CUT_SOCKETS_MAX: u32 = 4;
 /// The least time between two attempts, in milliseconds.
 const ATTEMPT_GAP_MS: u64 = 100;
 
@@ -280,6 +282,7 @@ pub fn hears(world: &mut World, page: usize, input: &Input) {
     match decode_server_frame(text) {
         Ok(ServerFrame::Goodbye(goodbye)) => {
             let one = &mut world.pages[page];
+            one.cut_sockets = 0;
             one.not_before = world.now + goodbye.retry_after_ms.unwrap_or(0);
             one.goodbye_of = Some(*attempt);
         }
@@ -295,6 +298,17 @@ pub fn hears(world: &mut World, page: usize, input: &Input) {
             world.devices[device].removed.remove(&reset.thread_id);
         }
         _ => {}
+    }
+}
+
+/// A WebSocket is opened that something on the way will cut soon.
+pub fn socket_behind_a_cutter(world: &mut World, page: usize) {
+    let one = &mut world.pages[page];
+    one.cut_sockets += 1;
+    let count = one.cut_sockets;
+    if count > CUT_SOCKETS_MAX {
+        let detail = format!("page {page} opens the {count}th in a row");
+        world.fail(Invariant::StreamsWhereSocketsDie, || detail);
     }
 }
 

@@ -76,4 +76,9 @@ pub(crate) fn add(seed: u64, end: u64, setting: &mut Setting, steps: &mut Vec<St
             day.send_short(soon, tab, thread);
         }
     }
+    if day.rng.u8(0..3) == 0 {
+        let (at, tab) = (day.when(), day.tab());
+        let ms = pick(day.rng, &[20_000, 100_000]);
+        day.at(at, Action::CutSockets { tab, ms });
+    }
 }

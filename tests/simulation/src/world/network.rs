@@ -13,7 +13,7 @@ use rejoinder_protocol::{ClientFrame, CloseCode, Epoch, Token, decode_client_fra
 use super::queue::Event;
 use super::tokens::TokenFunction;
 use super::{Process, Slow, World};
-use crate::checks::{tokens, wire};
+use crate::checks::{client, tokens, wire};
 use crate::random::{delay, stream};
 
 /// What a stalled connection takes before its writer waits, in bytes.
@@ -33,6 +33,8 @@ pub struct Surroundings {
     pub portal_until: u64,
     /// A proxy lets no WebSocket through.
     pub refusing_until: u64,
+    /// A proxy cuts each WebSocket soon.
+    pub cutting_until: u64,
     /// Something refuses every other request.
     pub refusing_requests_until: u64,
     /// It usually takes at most so long.
@@ -50,6 +52,7 @@ impl Surroundings {
             flap_until: 0,
             portal_until: 0,
             refusing_until: 0,
+            cutting_until: 0,
             refusing_requests_until: 0,
             lag: Slow::default(),
             tokens: TokenFunction::default(),
@@ -194,6 +197,12 @@ impl World {
             );
         };
         self.pages[page].links.push(number);
+        let around = &mut self.tabs[tab].around;
+        if around.cutting_until > now {
+            let soon = around.rng.u64(500..5_000);
+            self.queue.push(now + soon, Event::Reset(number));
+            client::socket_behind_a_cutter(self, page);
+        }
         let (session, process) = (self.links[number].session, self.links[number].process);
         self.tell_gateway(process, GatewayInput::Opened { session });
         self.tell_page_later(page, wait, Input::SocketOpened { attempt });

@@ -46,6 +46,8 @@ pub struct Page {
     pub attempts: Vec<u64>,
     /// Its user asked to connect since the last attempt.
     pub is_hurried: bool,
+    /// WebSockets in a row that are cut soon.
+    pub cut_sockets: u32,
     /// Not to try again before this, for the gateway asked for it.
     pub not_before: u64,
     /// In which attempt.
@@ -118,6 +120,7 @@ impl World {
             open_threads: BTreeSet::new(),
             attempts: Vec::new(),
             is_hurried: true,
+            cut_sockets: 0,
             not_before: 0,
             goodbye_of: None,
             taken_back: BTreeSet::new(),
@@ -222,6 +225,10 @@ impl World {
     pub(super) fn feed(&mut self, page: usize, input: Input) {
         if !self.pages[page].is_open || self.violation.is_some() {
             return;
+        }
+        if matches!(input, Input::Lifecycle(_)) {
+            // It may be another network now.
+            self.pages[page].cut_sockets = 0;
         }
         client::hears(self, page, &input);
         tokens::hears(self, page, &input);

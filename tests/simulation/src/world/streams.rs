@@ -65,6 +65,7 @@ impl World {
             return self.lose_stream_later(page, attempt, wait);
         };
         self.coverage.see("state", "stream opened");
+        self.pages[page].cut_sockets = 0;
         self.pages[page].links.push(link);
         self.links[link].token = Some(hello.token.clone());
         let frame = ClientFrame::Hello(hello.clone());

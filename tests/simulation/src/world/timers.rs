@@ -86,6 +86,7 @@ impl World {
         let Some(sleep) = self.pages[page].sleep.take() else {
             return;
         };
+        self.pages[page].cut_sockets = 0;
         if sleep.clock_stops {
             self.pages[page].behind_ms += self.now - sleep.since;
         }

@@ -97,6 +97,7 @@ impl World {
             | Action::Flap { tab, ms }
             | Action::Portal { tab, ms }
             | Action::RefuseUpgrades { tab, ms }
+            | Action::CutSockets { tab, ms }
             | Action::RefuseRequests { tab, ms }
             | Action::Lag { tab, ms, .. }
             | Action::NoToken { tab, ms }
@@ -117,6 +118,7 @@ impl World {
             Action::Flap { .. } => around.flap_until = until,
             Action::Portal { .. } => around.portal_until = until,
             Action::RefuseUpgrades { .. } => around.refusing_until = until,
+            Action::CutSockets { .. } => around.cutting_until = until,
             Action::RefuseRequests { .. } => around.refusing_requests_until = until,
             Action::Lag { usual_ms, .. } => {
                 around.lag = Slow {
