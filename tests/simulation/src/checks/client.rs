@@ -276,7 +276,8 @@ pub fn hears(world: &mut World, page: usize, input: &Input) {
     let is_meant = meant.iter().any(|start| text.starts_with(start));
     // To a page that slept, a connection has a last word after its end.
     let is_newer = world.pages[page].goodbye_of.is_some_and(|of| *attempt > of);
-    if !is_meant || !(is_newer || world.is_current(page, *attempt)) {
+    let is_current = world.is_current(page, *attempt);
+    if !is_meant || !(is_newer || is_current) {
         return;
     }
     match decode_server_frame(text) {
@@ -286,14 +287,15 @@ pub fn hears(world: &mut World, page: usize, input: &Input) {
             one.not_before = world.now + goodbye.retry_after_ms.unwrap_or(0);
             one.goodbye_of = Some(*attempt);
         }
-        Ok(ServerFrame::Removed(removed)) => {
+        // What comes from an older one is dropped.
+        Ok(ServerFrame::Removed(removed)) if is_current => {
             let device = world.pages[page].device;
             world.devices[device]
                 .removed
                 .insert(removed.thread_id, (page, false));
         }
         // Whoever gets a window takes part again.
-        Ok(ServerFrame::Reset(reset)) => {
+        Ok(ServerFrame::Reset(reset)) if is_current => {
             let device = world.pages[page].device;
             world.devices[device].removed.remove(&reset.thread_id);
         }
