@@ -5,4 +5,5 @@ pub mod disk;
 mod frames;
 pub mod quiet;
 pub mod tokens;
+pub mod ways;
 pub mod wire;

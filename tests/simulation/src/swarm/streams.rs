@@ -66,6 +66,11 @@ pub(crate) fn add(seed: u64, end: u64, setting: &mut Setting, steps: &mut Vec<St
         let ms = pick(day.rng, &[1, 200]);
         day.at(soon, Action::Cut { tab, ms });
     }
+    add_refusals(&mut day);
+}
+
+/// Something on the way refuses requests, or cuts WebSockets soon.
+fn add_refusals(day: &mut Day<'_>) {
     for _ in 0..day.rng.usize(0..3) {
         let (at, tab) = (day.when(), day.tab());
         let ms = pick(day.rng, &[500, 5_000, 60_000]);

@@ -13,7 +13,7 @@ use rejoinder_protocol::{ClientFrame, CloseCode, Epoch, Token, decode_client_fra
 use super::queue::Event;
 use super::tokens::TokenFunction;
 use super::{Process, Slow, World};
-use crate::checks::{client, tokens, wire};
+use crate::checks::{tokens, ways, wire};
 use crate::random::{delay, stream};
 
 /// What a stalled connection takes before its writer waits, in bytes.
@@ -201,7 +201,7 @@ impl World {
         if around.cutting_until > now {
             let soon = around.rng.u64(500..5_000);
             self.queue.push(now + soon, Event::Reset(number));
-            client::socket_behind_a_cutter(self, page);
+            ways::socket_behind_a_cutter(self, page);
         }
         let (session, process) = (self.links[number].session, self.links[number].process);
         self.tell_gateway(process, GatewayInput::Opened { session });

@@ -13,7 +13,7 @@ use super::queue::Event;
 use super::screen::Screen;
 use super::timers::Sleep;
 use super::{FaultAt, World};
-use crate::checks::{client, tokens};
+use crate::checks::{client, tokens, ways};
 use crate::random::stream;
 use crate::schedule::{other_user_of, threads_of};
 
@@ -239,9 +239,9 @@ impl World {
         let is_late_timer = is_late && matches!(input, Input::Woke);
         let mut effects = Vec::new();
         let late = tokens::late_token(&self.pages[page], &input);
-        let living = client::living_beside(self, page, &input);
+        let living = ways::living_beside(self, page, &input);
         self.pages[page].engine.handle(now, input, &mut effects);
-        client::stays(self, living, &effects);
+        ways::stays(self, living, &effects);
         if late {
             tokens::dropped(self, page, &effects);
         }
