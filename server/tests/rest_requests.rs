@@ -215,6 +215,8 @@ async fn pages_of_the_configured_origins_may_ask_and_no_others() {
             Some("https://chat.example"),
             "also to read an error"
         );
+        let exposed = answer.header("access-control-expose-headers");
+        assert_eq!(exposed, Some("retry-after"));
     }
     for foreign in [
         "https://evil.example",

@@ -7,7 +7,7 @@ use axum::Router;
 use axum::extract::{DefaultBodyLimit, Extension, Request, State};
 use axum::http::header::{
     ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
-    ACCESS_CONTROL_MAX_AGE, VARY,
+    ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, VARY,
 };
 use axum::http::{HeaderValue, Method, StatusCode};
 use axum::middleware::{Next, from_fn_with_state};
@@ -72,6 +72,9 @@ async fn guard(State(access): State<Arc<Access>>, request: Request, next: Next) 
         let headers = response.headers_mut();
         headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin);
         headers.insert(VARY, HeaderValue::from_static("origin"));
+        // Otherwise a page would not be told when to come back.
+        let exposed = HeaderValue::from_static("retry-after");
+        headers.insert(ACCESS_CONTROL_EXPOSE_HEADERS, exposed);
         if preflight {
             let allowed = HeaderValue::from_static("authorization, content-type");
             headers.insert(ACCESS_CONTROL_ALLOW_HEADERS, allowed);
