@@ -64,6 +64,8 @@ invariants! {
     PresenceIsTrue "S14",
     /// When all is quiet, nobody is shown writing.
     TypingEnds "S15",
+    /// Nobody has more connections at one gateway than a user may have.
+    ConnectionsAreBounded "S17",
     /// A message that `sendMessage` called safe is committed in the end, or shown as failed, or the
     /// user took it back.
     SafeIsSafe "C1",

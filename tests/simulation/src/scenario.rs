@@ -26,6 +26,7 @@ impl Scenario {
             others_write: false,
             gateways: 1,
             gateway_skew_ms: 0,
+            user_connections: 20,
         };
         let schedule = Schedule {
             seed: 1,

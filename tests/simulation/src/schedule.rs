@@ -58,11 +58,19 @@ pub struct Setting {
     pub gateways: usize,
     /// How far the gateway's wall clock is off, in milliseconds.
     pub gateway_skew_ms: i64,
+    /// How many connections a user may have at one gateway.
+    #[serde(default = "plenty")]
+    pub user_connections: usize,
 }
 
 /// Days of before there were several.
 fn one() -> usize {
     1
+}
+
+/// Days of before they were counted.
+fn plenty() -> usize {
+    usize::MAX
 }
 
 /// Something that happens at a moment.

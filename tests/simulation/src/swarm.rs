@@ -34,6 +34,11 @@ pub fn schedule(seed: u64) -> Schedule {
     others::add(seed, end, &mut setting, &mut steps);
     peers::add(seed, end, &mut setting, &mut steps);
     streams::add(seed, end, &mut setting, &mut steps);
+    // Three tabs, and what is left of those that were cut off.
+    let mut rng = stream(seed, "limits", 0);
+    if rng.u8(0..3) == 0 {
+        setting.user_connections = rng.usize(4..7);
+    }
     steps.sort_by_key(|step| step.at);
     Schedule {
         seed,
@@ -66,6 +71,8 @@ fn setting(rng: &mut Rng) -> Setting {
         } else {
             rng.i64(-5_000..5_000)
         },
+        // Drawn elsewhere, so that the days of before stay what they were.
+        user_connections: 20,
     }
 }
 

@@ -32,6 +32,8 @@ pub(super) struct Told {
 pub(super) struct Session {
     /// The gateway has welcomed it as this user.
     welcomed: Option<UserId>,
+    /// It is a request of one frame.
+    is_post: bool,
     /// Whose token it was given last.
     pub(super) user_id: Option<UserId>,
     /// When that was.
@@ -53,6 +55,7 @@ impl Wire {
     pub fn open(&mut self, session: SessionKey) {
         let one = Session {
             welcomed: None,
+            is_post: false,
             user_id: None,
             verified_at: 0,
             epoch: None,
@@ -66,6 +69,7 @@ impl Wire {
     pub fn posted(&mut self, session: SessionKey, epoch: Option<Epoch>) {
         if let Some(one) = self.sessions.get_mut(&session) {
             one.welcomed = one.user_id.clone();
+            one.is_post = true;
             one.epoch = epoch;
         }
     }
@@ -209,7 +213,7 @@ pub fn told(world: &mut World, session: SessionKey, text: &str) {
     if let ServerFrame::Welcome(welcome) = &frame {
         one.epoch = Some(welcome.epoch.clone());
         one.welcomed = Some(welcome.user_id.clone());
-        return;
+        return check_crowd(world, session, &welcome.user_id);
     }
     let Some(user_id) = one.welcomed.clone() else {
         return;
@@ -246,4 +250,19 @@ fn coverage_name(frame: &ServerFrame) -> Option<&'static str> {
         ServerFrame::Authenticated(_) => "authenticated",
         _ => return None,
     })
+}
+
+/// A connection is welcomed: it and its user's others at the same gateway are not too many. Those that
+/// the gateway has ended, and reads no more, are none.
+fn check_crowd(world: &mut World, session: SessionKey, user_id: &UserId) {
+    let process = world.running().find(|process| process.has(session));
+    let is_one = |(key, one): &(&SessionKey, &Session)| {
+        let is_theirs = one.welcomed.as_ref() == Some(user_id) && !one.is_post;
+        is_theirs && process.is_some_and(|process| process.has(**key) && process.may_read(**key))
+    };
+    let count = world.wire.sessions.iter().filter(is_one).count();
+    if count > world.setting.user_connections {
+        let detail = format!("{count} of {user_id}");
+        world.fail(Invariant::ConnectionsAreBounded, || detail);
+    }
 }

@@ -87,6 +87,7 @@ impl World {
         config.dev_pairs = true;
         config.others_write = self.setting.others_write;
         config.has_peers = self.gateways.len() > 1;
+        config.user_connections = self.setting.user_connections;
         let skew = self.setting.gateway_skew_ms;
         self.gateways[place].process = Some(Process {
             number,
