@@ -38,6 +38,8 @@ impl Leash {
         stop: &str,
     ) -> Self {
         let mut shell = command(Path::new("sh"), owner);
+        // Ctrl-C in a terminal ends the program that started this, which ends this in order.
+        shell.process_group(0);
         shell.args(["-c", SCRIPT, "sh"]).arg(&folder).arg(stop);
         shell.arg(program).args(arguments).current_dir(&folder);
         shell.stdin(Stdio::piped());

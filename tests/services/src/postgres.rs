@@ -185,9 +185,38 @@ impl Postgres {
     ///
     /// If it does not start.
     pub fn crash(&self) {
+        self.start_again("immediate");
+    }
+
+    /// Ends the server's sessions, ends it in order, and starts it again.
+    ///
+    /// # Panics
+    ///
+    /// If it does not start.
+    pub fn restart(&self) {
+        self.start_again("fast");
+    }
+
+    fn start_again(&self, mode: &str) {
         // Its own log: what the server inherits must not keep this command's output open.
         let log = self.data.join("restarts").display().to_string();
-        self.control(&["restart", "-m", "immediate", "-l", &log]);
+        self.control(&["restart", "-m", mode, "-l", &log]);
+    }
+
+    /// Returns the number of its first process, whose children serve the sessions.
+    ///
+    /// # Panics
+    ///
+    /// If it does not run.
+    #[must_use]
+    pub fn pid(&self) -> u32 {
+        let file = std::fs::read_to_string(self.data.join("postmaster.pid"));
+        let file = file.expect("a running server's file");
+        let first = file
+            .lines()
+            .next()
+            .and_then(|line| line.trim().parse().ok());
+        first.expect("the number of a process")
     }
 
     fn control(&self, arguments: &[&str]) {

@@ -74,6 +74,19 @@ impl Redis {
         self.leash = Some(leash);
     }
 
+    /// Returns the number of its process.
+    ///
+    /// # Panics
+    ///
+    /// If it does not run.
+    #[must_use]
+    pub fn pid(&self) -> u32 {
+        let about = self.run(&["INFO", "server"]);
+        let mut lines = about.lines();
+        let pid = lines.find_map(|line| line.trim().strip_prefix("process_id:")?.parse().ok());
+        pid.expect("the number of a process")
+    }
+
     fn is_ready(&self) -> bool {
         TcpStream::connect(("127.0.0.1", self.port)).is_ok()
             && self

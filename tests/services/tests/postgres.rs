@@ -10,6 +10,10 @@ fn a_server_starts_comes_back_after_a_crash_and_is_gone_in_the_end() {
     server.sql("test_0", "CREATE TABLE kept AS SELECT 7 AS number");
     server.crash();
     assert_eq!(server.sql("test_0", "SELECT number FROM kept"), "7");
+    let before = server.pid();
+    server.restart();
+    assert_ne!(server.pid(), before);
+    assert_eq!(server.sql("test_0", "SELECT number FROM kept"), "7");
     let data = server.sql("test_0", "SHOW data_directory");
     drop(server);
     assert!(!std::path::Path::new(&data).exists());
