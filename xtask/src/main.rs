@@ -6,6 +6,7 @@
 
 mod autobahn;
 mod browser_tests;
+mod chaos;
 mod demo;
 mod demo_nextjs;
 mod dist;
@@ -77,6 +78,11 @@ const COMMANDS: &[(&str, &str, Command)] = &[
         "autobahn",
         "hold the gateway's WebSockets to the standard; needs Python 2.7",
         Plain(autobahn::run_all),
+    ),
+    (
+        "chaos",
+        "let real servers and clients meet whatever can break; --help lists its options",
+        WithOptions(chaos::run),
     ),
     (
         "size",

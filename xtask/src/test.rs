@@ -1,6 +1,8 @@
 //! The command `test`: everything, cheap checks first.
 
-use crate::{browser_tests, dist, e2e, fuzz, install, npm, rust, sim, steps::Steps, tidy, wasm};
+use crate::{
+    browser_tests, chaos, dist, e2e, fuzz, install, npm, rust, sim, steps::Steps, tidy, wasm,
+};
 
 /// Runs every step, also after one has failed, so that one run shows all there is to mend.
 pub(crate) fn run(options: &[String]) -> Result<(), String> {
@@ -44,6 +46,7 @@ pub(crate) fn run(options: &[String]) -> Result<(), String> {
     if is_full {
         steps.check("the simulation: 100,000 schedules", sim::many_seeds);
         steps.check("fuzzing: every target for 10 seconds", fuzz::briefly);
+        steps.check("chaos: 200 rounds (15 to 25 minutes)", chaos::many_rounds);
         steps.tests("what is handed out (minutes)", dist::test);
     }
     steps.finish()
