@@ -184,7 +184,7 @@ async fn run(
                     crash = Some((Instant::now() + CRASH_TIMEOUT, loses_power, down));
                 }
                 Order::Tell(answer) => {
-                    let _ = answer.send(progress(page, around));
+                    let _ = answer.send(progress(page, around, disk));
                 }
                 Order::Show(answer) => {
                     let _ = answer.send(view(page, around, disk));
@@ -206,7 +206,7 @@ async fn at(moment: Option<Instant>) {
     }
 }
 
-fn progress(page: &Page, around: &Around) -> Progress {
+fn progress(page: &Page, around: &Around, disk: &Mutex<Disk>) -> Progress {
     let mut progress = Progress::default();
     let state = page.screen.state();
     if state != Some(ConnectionState::Connected) {
@@ -215,8 +215,9 @@ fn progress(page: &Page, around: &Around) -> Progress {
     if let Some(row) = page.screen.waiting().next() {
         progress.busy = Some(format!("waits with {row:?}"));
     }
-    if page.storage.waiting > 0 {
-        progress.busy = Some("waits for its storage".to_owned());
+    // A row goes with the change of its message, which may come after its ack.
+    if page.storage.waiting > 0 || !lock(disk).outbox_rows().is_empty() {
+        progress.busy = Some("has not stored everything".to_owned());
     }
     for thread_id in &around.device.threads {
         let timeline = page.screen.threads.get(thread_id);
@@ -233,14 +234,21 @@ fn progress(page: &Page, around: &Around) -> Progress {
                 && !meta.is_loading_older
                 && meta.sync_state == SyncState::Live
         });
-        let places = timeline.into_iter().flat_map(|timeline| timeline.rows());
-        let newest = places.filter_map(|row| row.sequence_number).max();
-        if is_live {
-            progress
-                .newest
-                .insert(thread_id.clone(), newest.map_or(0, |newest| newest.get()));
+        let rows = timeline.into_iter().flat_map(|timeline| timeline.rows());
+        let places = rows.filter_map(|row| row.sequence_number).map(u64::from);
+        let places: Vec<u64> = places.collect();
+        // One that was acknowledged stands at the end already, those before it may be on their way.
+        let is_dense = places
+            .iter()
+            .zip(places.iter().skip(1))
+            .all(|(one, next)| one + 1 == *next);
+        if is_live && is_dense {
+            let newest = places.last().copied().unwrap_or_default();
+            progress.newest.insert(thread_id.clone(), newest);
         } else {
-            progress.busy = Some(format!("is not live in {thread_id}: {meta:?}"));
+            progress.busy = Some(format!(
+                "is not live in {thread_id}: {meta:?}, has {places:?}"
+            ));
         }
     }
     progress
