@@ -150,9 +150,11 @@ impl Page {
             | Input::Buffered { .. }
             | Input::Heard { .. }
             | Input::Lifecycle(_)
+            | Input::Refused { .. }
             | Input::SocketClosed { .. }
             | Input::SocketOpened { .. }
             | Input::Token { .. }
+            | Input::Unanswered { .. }
             | Input::Woke => {}
         }
     }

@@ -110,7 +110,11 @@ async fn run(port: u16, attempt: Attempt, door: UnboundedSender<Input>, writer: 
             }
         }
     };
-    let _ = door.send(Input::SocketClosed { attempt, code });
+    let _ = door.send(Input::SocketClosed {
+        attempt,
+        code,
+        retry_after_ms: None,
+    });
 }
 
 async fn open(port: u16) -> Option<Wire> {

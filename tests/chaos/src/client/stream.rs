@@ -9,8 +9,10 @@ use hyper::body::Incoming;
 use hyper::{Response, StatusCode};
 use rejoinder::engine::{Attempt, Input, NO_CLOSE_CODE};
 use rejoinder::event_stream::{Event, EventStream};
+use rejoinder::http_refusal;
 use rejoinder_protocol::{
-    ClientFrame, CloseCode, Epoch, Hello, ServerFrame, StreamHello, decode_server_frame, encode,
+    ClientFrame, Epoch, Hello, Reaction, ServerFrame, StreamHello, decode_server_frame, encode,
+    reaction,
 };
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::task::JoinSet;
@@ -61,17 +63,15 @@ impl Stream {
         if let ClientFrame::Hello(hello) = frame {
             let hello = hello.clone();
             self.requests.spawn(async move {
-                let code = inner.listen(hello).await.unwrap_or(NO_CLOSE_CODE);
-                inner.end(code);
+                let end = inner.listen(hello).await.unwrap_or(End::LOST);
+                inner.end(end);
             });
         } else {
-            let text = encode(frame);
-            // Nothing is lost with it, and the next one comes in some seconds.
-            let is_passing = matches!(frame, ClientFrame::Typing(_));
+            let frame = frame.clone();
             self.requests.spawn(async move {
-                let failed = inner.request(text).await.unwrap_or(Some(NO_CLOSE_CODE));
-                if let Some(code) = failed.filter(|_| !is_passing) {
-                    inner.end(code);
+                if inner.request(&frame).await.is_err() {
+                    let attempt = inner.attempt;
+                    inner.tell(Input::Unanswered { attempt, frame });
                 }
             });
         }
@@ -79,8 +79,8 @@ impl Stream {
 }
 
 impl Inner {
-    /// Opens the stream and reads it to its end; returns the close code that it stands for.
-    async fn listen(&self, hello: Hello) -> Result<u16, Failure> {
+    /// Opens the stream and reads it to its end, which it returns.
+    async fn listen(&self, hello: Hello) -> Result<End, Failure> {
         let Hello {
             protocol_version,
             token,
@@ -93,7 +93,7 @@ impl Inner {
         });
         let response = ask(self.port, "POST /v1/stream", token, body).await?;
         if response.status() != StatusCode::OK || !is_of_type(&response, "text/event-stream") {
-            return refusal(response).await;
+            return End::of(response).await;
         }
         let mut body = response.into_body();
         let (mut stream, mut events) = (EventStream::default(), Vec::new());
@@ -110,7 +110,7 @@ impl Inner {
                 self.heard(event);
             }
         }
-        Ok(NO_CLOSE_CODE)
+        Ok(End::LOST)
     }
 
     fn heard(&self, event: Event) {
@@ -128,24 +128,37 @@ impl Inner {
         });
     }
 
-    /// Sends one frame and tells its answers; returns a close code if the connection is over.
-    async fn request(&self, text: String) -> Result<Option<u16>, Failure> {
+    /// Sends one frame and tells its answers. Fails if there is none.
+    async fn request(&self, frame: &ClientFrame) -> Result<(), Failure> {
         let epoch = self.epoch.get().map_or("", Epoch::as_str);
         let what = ["POST /v1/frames?epoch=", epoch].concat();
         let token = self.token.get().map_or("", String::as_str);
-        let response = ask(self.port, &what, token, text).await?;
+        let response = ask(self.port, &what, token, encode(frame)).await?;
         let (status, is_answer) = (
             response.status(),
             is_of_type(&response, "application/x-ndjson"),
         );
         if !is_answer && status != StatusCode::NO_CONTENT {
-            return refusal(response).await.map(Some);
+            let end = End::of(response).await?;
+            match reaction(end.code) {
+                Reaction::ComeBack => self.tell(Input::Refused {
+                    attempt: self.attempt,
+                    frame: frame.clone(),
+                    retry_after_ms: end.retry_after_ms,
+                }),
+                Reaction::NewToken | Reaction::Stop => self.end(end),
+            }
+            return Ok(());
         }
         for line in text_of(response).await?.lines() {
             let (attempt, text) = (self.attempt, line.to_owned());
             self.tell(Input::Answer { attempt, text });
         }
-        Ok((!status.is_success()).then_some(NO_CLOSE_CODE))
+        if !status.is_success() {
+            // The last line was `goodbye`.
+            self.end(End::LOST);
+        }
+        Ok(())
     }
 
     fn tell(&self, input: Input) {
@@ -154,32 +167,53 @@ impl Inner {
         }
     }
 
-    fn end(&self, code: u16) {
-        let attempt = self.attempt;
+    fn end(&self, end: End) {
         if !self.is_over.swap(true, Ordering::Relaxed) {
-            let _ = self.door.send(Input::SocketClosed { attempt, code });
+            let _ = self.door.send(Input::SocketClosed {
+                attempt: self.attempt,
+                code: end.code,
+                retry_after_ms: end.retry_after_ms,
+            });
         }
+    }
+}
+
+/// How a stream ended, or would have to.
+struct End {
+    code: u16,
+    retry_after_ms: Option<u64>,
+}
+
+impl End {
+    /// Without a word.
+    const LOST: Self = Self {
+        code: NO_CLOSE_CODE,
+        retry_after_ms: None,
+    };
+
+    /// What a refused request stands for.
+    async fn of(response: Response<Incoming>) -> Result<Self, Failure> {
+        let header = |name| {
+            let header = response.headers().get(name);
+            header
+                .and_then(|text| text.to_str().ok())
+                .map(str::to_owned)
+        };
+        let content_type = header("content-type").unwrap_or_default();
+        let retry_after = header("retry-after");
+        let status = response.status().as_u16();
+        let text = text_of(response).await?;
+        let code = http_refusal::close_code(status, &content_type, &text);
+        Ok(Self {
+            code: code.map_or(NO_CLOSE_CODE, |code| code.number()),
+            retry_after_ms: retry_after.and_then(|text| http_refusal::retry_after_ms(&text)),
+        })
     }
 }
 
 fn is_of_type(response: &Response<Incoming>, essence: &str) -> bool {
     let said = response.headers().get("content-type");
     said.is_some_and(|said| said.as_bytes().starts_with(essence.as_bytes()))
-}
-
-/// Returns the close code that a refused request stands for.
-async fn refusal(response: Response<Incoming>) -> Result<u16, Failure> {
-    let text = match response.status() {
-        StatusCode::BAD_REQUEST | StatusCode::UNAUTHORIZED => text_of(response).await?,
-        _ => String::new(),
-    };
-    let codes = [
-        CloseCode::TokenExpired,
-        CloseCode::TokenInvalid,
-        CloseCode::UnsupportedVersion,
-    ];
-    let meant = codes.iter().find(|code| text.contains(code.as_str()));
-    Ok(meant.map_or(NO_CLOSE_CODE, |code| code.number()))
 }
 
 async fn text_of(response: Response<Incoming>) -> Result<String, Failure> {
