@@ -9,14 +9,15 @@ mod client;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use client::{Client, Gateway, THREAD, hello, send};
+use client::{Client, Gateway, THREAD, hello, send, subscribe};
+use futures_util::SinkExt;
 use rejoinder_gateway::shell::{AddressLimits, AdminKey};
 use socket2::{Domain, Socket, Type};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
-use tokio_tungstenite::connect_async;
-use tokio_tungstenite::tungstenite::Error;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
+use tokio_tungstenite::tungstenite::{Error, Message};
+use tokio_tungstenite::{WebSocketStream, client_async, connect_async};
 
 #[tokio::test]
 async fn the_newest_connection_of_a_user_who_has_too_many_is_refused() {
@@ -200,17 +201,35 @@ async fn requests_are_counted_for_each_user_and_not_for_the_back_end() {
     }
 }
 
-/// Opens a stream that nobody reads, by a socket that holds little.
-async fn unread(gateway: &Gateway, user: &str, address: &str) -> TcpStream {
+/// Connects by a socket that holds little.
+fn narrow(gateway: &Gateway) -> TcpStream {
     let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
     socket.set_recv_buffer_size(4 * 1024).unwrap();
     socket.connect(&gateway.address.into()).unwrap();
     socket.set_nonblocking(true).unwrap();
-    let mut stream = TcpStream::from_std(socket.into()).unwrap();
+    TcpStream::from_std(socket.into()).unwrap()
+}
+
+/// Opens a WebSocket that nobody reads.
+async fn unread_socket(gateway: &Gateway, address: &str) -> WebSocketStream<TcpStream> {
+    let url = format!("ws://{}/ws", gateway.address);
+    let mut request = url.into_client_request().unwrap();
+    let headers = request.headers_mut();
+    headers.insert("x-forwarded-for", address.parse().unwrap());
+    let (mut socket, _) = client_async(request, narrow(gateway)).await.unwrap();
+    for text in [hello("dev:bob"), subscribe(THREAD)] {
+        socket.send(Message::text(text)).await.unwrap();
+    }
+    socket
+}
+
+/// Opens a stream that nobody reads.
+async fn unread_stream(gateway: &Gateway, address: &str) -> TcpStream {
+    let mut stream = narrow(gateway);
     let body =
         format!(r#"{{"type":"hello","protocol_version":1,"resume":[{{"thread_id":"{THREAD}"}}]}}"#);
     let head = format!(
-        "POST /v1/stream HTTP/1.1\r\nhost: {}\r\nauthorization: Bearer dev:{user}\r\n\
+        "POST /v1/stream HTTP/1.1\r\nhost: {}\r\nauthorization: Bearer dev:bob\r\n\
          x-forwarded-for: {address}\r\ncontent-type: application/json\r\n\
          content-length: {}\r\n\r\n{body}",
         gateway.address,
@@ -221,7 +240,7 @@ async fn unread(gateway: &Gateway, user: &str, address: &str) -> TcpStream {
 }
 
 #[tokio::test]
-async fn a_stream_that_nobody_reads_ends_and_its_user_is_gone() {
+async fn what_nobody_reads_ends_and_its_user_is_gone() {
     let gateway = Gateway::set(|settings| {
         settings.config.messages_burst = 10_000;
         settings.addresses.connections = 1;
@@ -229,7 +248,8 @@ async fn a_stream_that_nobody_reads_ends_and_its_user_is_gone() {
     .await;
     let mut alice = gateway.join("alice").await;
     alice.watch().await;
-    let _unread = unread(&gateway, "bob", "203.0.113.9").await;
+    let _socket = unread_socket(&gateway, "203.0.113.8").await;
+    let _stream = unread_stream(&gateway, "203.0.113.9").await;
     alice.hear_of("presence").await;
     // More than the kernel holds for one connection.
     let body = "x".repeat(16 * 1024);
@@ -244,11 +264,13 @@ async fn a_stream_that_nobody_reads_ends_and_its_user_is_gone() {
         }
     }
     // Only a connection that has ended makes place for another one.
-    for attempt in 0.. {
-        if open_for(&gateway, "203.0.113.9").await.is_ok() {
-            break;
+    for address in ["203.0.113.8", "203.0.113.9"] {
+        for attempt in 0.. {
+            if open_for(&gateway, address).await.is_ok() {
+                break;
+            }
+            assert!(attempt < 300, "{address} is still there");
+            tokio::time::sleep(Duration::from_millis(100)).await;
         }
-        assert!(attempt < 300, "it is still there");
-        tokio::time::sleep(Duration::from_millis(100)).await;
     }
 }
