@@ -47,8 +47,7 @@ impl EventStream {
                     self.end_line(events);
                 }
                 byte => {
-                    let held = self.data.as_ref().map_or(0, Vec::len);
-                    if held + self.line.len() >= SERVER_FRAME_BYTES_MAX + FIELD_BYTES {
+                    if self.held_bytes() >= SERVER_FRAME_BYTES_MAX + FIELD_BYTES {
                         return Err(TooLong);
                     }
                     self.line.push(*byte);
@@ -56,6 +55,13 @@ impl EventStream {
             }
         }
         Ok(())
+    }
+
+    /// Returns how many bytes wait for the rest of their event: never more than the longest frame
+    /// and the 6 of `data: `.
+    #[must_use]
+    pub fn held_bytes(&self) -> usize {
+        self.data.as_ref().map_or(0, Vec::len) + self.line.len()
     }
 
     fn end_line(&mut self, events: &mut Vec<Event>) {

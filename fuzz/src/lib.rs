@@ -16,6 +16,7 @@ mod choices;
 pub mod client_frame;
 pub mod cursor;
 pub mod engine;
+pub mod event_stream;
 pub mod gateway;
 pub mod key_set;
 mod sealed;
@@ -48,6 +49,7 @@ pub const TARGETS: &[Target] = &[
     ("client_frame", client_frame::run),
     ("cursor", cursor::run),
     ("engine", engine::run),
+    ("event_stream", event_stream::run),
     ("gateway", gateway::run),
     ("key_set", key_set::run),
     ("server_frame", server_frame::run),
