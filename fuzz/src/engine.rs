@@ -9,7 +9,9 @@ use rejoinder::engine::stored::{Answer, OrderNumber};
 use rejoinder::engine::{
     AppInput, Attempt, Input, Lifecycle, StorageFailure, StoredResult, TokenInput, WriteId,
 };
-use rejoinder_protocol::{Attachment, ClientMsgId, ServerFrame, ThreadId, Token, encode};
+use rejoinder_protocol::{
+    Attachment, ClientFrame, ClientMsgId, ServerFrame, ThreadId, Token, encode,
+};
 
 use crate::choices::Choices;
 use crate::script::{Script, bobs_key, user};
@@ -35,6 +37,8 @@ struct Tab<'a> {
     alice: Script,
     /// Of the messages that were sent here, as often as they were.
     keys: Vec<ClientMsgId>,
+    /// What it said to a gateway.
+    said: Vec<ClientFrame>,
 }
 
 /// Lets a tab with an empty database live through whatever the bytes mean.
@@ -48,6 +52,7 @@ pub(crate) fn live(choices: Choices<'_>, storage: Storage, check: fn(&Screen)) {
         choices,
         alice: Script::with_storage(storage),
         keys: Vec::new(),
+        said: Vec::new(),
     };
     tab.alice.browser.app(AppInput::Connect);
     tab.alice.attempt = Attempt(1);
@@ -56,7 +61,7 @@ pub(crate) fn live(choices: Choices<'_>, storage: Storage, check: fn(&Screen)) {
             break;
         }
         tab.step();
-        tab.open_socket();
+        tab.take_outputs();
         check(&tab.alice.browser.screen);
     }
     tab.check_settled();
@@ -154,16 +159,32 @@ impl Tab<'_> {
                 let attempt = self.attempt();
                 self.alice.browser.feed(Input::Buffered { attempt, bytes });
             }
-            21 if self.choices.bool() => {
-                let (attempt, frame) = (self.attempt(), self.frame());
-                let text = encode(&frame);
-                self.alice.browser.feed(Input::Answer { attempt, text });
-            }
             21 => {
-                let attempt = self.attempt();
-                self.alice.browser.feed(Input::Heard { attempt });
+                let input = self.of_requests();
+                self.alice.browser.feed(input);
             }
             _ => self.pass(),
+        }
+    }
+
+    /// What a connection without a socket tells.
+    fn of_requests(&mut self) -> Input {
+        let (attempt, kind) = (self.attempt(), self.choices.below(4));
+        if kind == 1 {
+            let text = encode(&self.frame());
+            return Input::Answer { attempt, text };
+        }
+        if kind == 0 || self.said.is_empty() {
+            return Input::Heard { attempt };
+        }
+        let frame = self.choices.of(&self.said);
+        if kind == 3 {
+            return Input::Unanswered { attempt, frame };
+        }
+        Input::Refused {
+            attempt,
+            frame,
+            retry_after_ms: self.choices.bool().then(|| self.choices.number()),
         }
     }
 
@@ -275,13 +296,16 @@ impl Tab<'_> {
         }
     }
 
-    /// The network opens what the tab wants to open, mostly.
-    fn open_socket(&mut self) {
-        let outputs = self.alice.browser.outputs.drain(..);
-        let opened = outputs.rev().find_map(|output| match output {
-            Output::Open(attempt) => Some(attempt),
-            Output::Close(_) | Output::Frame(..) => None,
-        });
+    /// The network takes what the tab says, and opens what it wants to open, mostly.
+    fn take_outputs(&mut self) {
+        let mut opened = None;
+        for output in self.alice.browser.outputs.drain(..) {
+            match output {
+                Output::Open(attempt) => opened = Some(attempt),
+                Output::Frame(_, frame) => self.said.push(frame),
+                Output::Close(_) => {}
+            }
+        }
         let Some(attempt) = opened else { return };
         self.alice.attempt = attempt;
         if self.choices.one_in(4) {
