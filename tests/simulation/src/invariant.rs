@@ -122,6 +122,8 @@ invariants! {
     LivingStays "C29",
     /// Where something cuts each WebSocket soon, a page goes on by a stream.
     StreamsWhereSocketsDie "C30",
+    /// What was on its way when another connection takes over is sent again on that at once.
+    FlightsGoOn "C31",
     /// A minute and a half after the last fault everybody is connected.
     EverybodyConnects "L1",
     /// Whoever is not where they want to be waits for something.

@@ -2,6 +2,7 @@
 
 pub mod client;
 pub mod disk;
+pub mod flights;
 mod frames;
 pub mod quiet;
 pub mod tokens;

@@ -13,6 +13,7 @@ use super::queue::Event;
 use super::screen::Screen;
 use super::timers::Sleep;
 use super::{FaultAt, World};
+use crate::checks::flights::{self, Flight};
 use crate::checks::{client, tokens, ways};
 use crate::random::stream;
 use crate::schedule::{other_user_of, threads_of};
@@ -56,6 +57,8 @@ pub struct Page {
     pub taken_back: BTreeSet<ClientMsgId>,
     /// Messages that were announced.
     pub announced: BTreeSet<ServerMsgId>,
+    /// What it has sent and was not answered.
+    pub flights: Vec<Flight>,
     /// What its tokens have come to.
     pub tokens: tokens::Watch,
     pub(super) jobs: VecDeque<Job>,
@@ -125,6 +128,7 @@ impl World {
             goodbye_of: None,
             taken_back: BTreeSet::new(),
             announced: BTreeSet::new(),
+            flights: Vec::new(),
             tokens: tokens::Watch::default(),
             jobs: VecDeque::new(),
             links: Vec::new(),
@@ -232,6 +236,7 @@ impl World {
         }
         client::hears(self, page, &input);
         tokens::hears(self, page, &input);
+        flights::hears(&mut self.pages[page], &input);
         let now = self.page_now(page);
         // An engine cannot know that a timer is late by less than a second.
         let due = self.next_wakeup(page);
@@ -240,8 +245,10 @@ impl World {
         let mut effects = Vec::new();
         let late = tokens::late_token(&self.pages[page], &input);
         let living = ways::living_beside(self, page, &input);
+        let succession = flights::succession(self, page, &input);
         self.pages[page].engine.handle(now, input, &mut effects);
         ways::stays(self, living, &effects);
+        flights::goes_on(self, page, succession, &effects);
         if late {
             tokens::dropped(self, page, &effects);
         }
