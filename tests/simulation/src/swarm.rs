@@ -37,7 +37,7 @@ pub fn schedule(seed: u64) -> Schedule {
     // Three tabs, and what is left of those that were cut off.
     let mut rng = stream(seed, "limits", 0);
     if rng.u8(0..3) == 0 {
-        setting.user_connections = rng.usize(4..7);
+        setting.user_connections = rng.usize(4..6);
     }
     steps.sort_by_key(|step| step.at);
     Schedule {

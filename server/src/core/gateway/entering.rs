@@ -35,6 +35,10 @@ impl Gateway {
 
     /// Whether a user has as many connections as one may have.
     pub(super) fn is_crowded(&self, user_id: &UserId) -> bool {
+        #[cfg(feature = "mutants")]
+        if rejoinder_mutants::planted!(ConnectionsUncounted) {
+            return false;
+        }
         self.hub.session_count_of(user_id) >= self.config.user_connections
     }
 

@@ -17,8 +17,6 @@ impl Gateway {
             Ok(identity) => {
                 let is_new = self.sessions.get(&session);
                 let is_new = is_new.is_some_and(|one| one.user_id().is_none());
-                #[cfg(feature = "mutants")]
-                let is_new = is_new && !rejoinder_mutants::planted!(ConnectionsUncounted);
                 if is_new && self.is_crowded(&identity.user_id) {
                     return self.turn_away(now, session);
                 }
