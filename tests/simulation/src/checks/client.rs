@@ -272,8 +272,9 @@ pub fn hears(world: &mut World, page: usize, input: &Input) {
         r#"{"type":"reset""#,
     ];
     let is_meant = meant.iter().any(|start| text.starts_with(start));
-    // To a page that slept, a connection has a last word after its end.
-    let is_newer = world.pages[page].goodbye_of.is_some_and(|of| *attempt > of);
+    let one = &world.pages[page];
+    // To a page that slept, a connection has a last word after its end, unless the page left it.
+    let is_newer = one.goodbye_of.is_some_and(|of| *attempt > of) && one.left < Some(*attempt);
     let is_current = world.is_current(page, *attempt);
     if !is_meant || !(is_newer || is_current) {
         return;

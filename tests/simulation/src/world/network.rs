@@ -391,6 +391,8 @@ impl World {
     /// A page closes its socket.
     pub(super) fn close_socket(&mut self, page: usize, attempt: Attempt, is_late_timer: bool) {
         self.see_succession(page, attempt);
+        let left = &mut self.pages[page].left;
+        *left = (*left).max(Some(attempt));
         if is_late_timer {
             self.heard_before_judged(page, attempt);
         }

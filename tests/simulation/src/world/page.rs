@@ -53,6 +53,8 @@ pub struct Page {
     pub not_before: u64,
     /// In which attempt.
     pub goodbye_of: Option<Attempt>,
+    /// The last attempt whose connection it has left.
+    pub left: Option<Attempt>,
     /// Messages that its user took back, for good.
     pub taken_back: BTreeSet<ClientMsgId>,
     /// Messages that were announced.
@@ -126,6 +128,7 @@ impl World {
             cut_sockets: 0,
             not_before: 0,
             goodbye_of: None,
+            left: None,
             taken_back: BTreeSet::new(),
             announced: BTreeSet::new(),
             flights: Vec::new(),
