@@ -184,7 +184,11 @@ async fn run(
                     crash = Some((Instant::now() + CRASH_TIMEOUT, loses_power, down));
                 }
                 Order::Tell(answer) => {
-                    let _ = answer.send(progress(page, around, disk));
+                    let mut progress = progress(page, around, disk);
+                    if crash.is_some() {
+                        progress.busy = Some("has not crashed yet".to_owned());
+                    }
+                    let _ = answer.send(progress);
                 }
                 Order::Show(answer) => {
                     let _ = answer.send(view(page, around, disk));
