@@ -38,4 +38,10 @@ impl Ids {
     pub fn jitter_ms(&mut self, limit_ms: u64) -> u64 {
         self.random.u64(0..limit_ms.max(1))
     }
+
+    /// Returns a duration from `least_ms` on and below twice that: whoever is told together to come
+    /// back comes apart.
+    pub fn spread_ms(&mut self, least_ms: u64) -> u64 {
+        least_ms + self.jitter_ms(least_ms)
+    }
 }

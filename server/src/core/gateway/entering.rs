@@ -44,7 +44,7 @@ impl Gateway {
 
     /// Ends the newest connection of a user who has too many: the others stay.
     pub(super) fn turn_away(&mut self, now: Now, session: SessionKey) {
-        let retry_after_ms = LIMITED_RETRY_MS + self.ids.jitter_ms(LIMITED_RETRY_MS);
+        let retry_after_ms = self.ids.spread_ms(LIMITED_RETRY_MS);
         if let Some((one, _)) = self.touch(session) {
             one.close(now.monotonic, CloseCode::Limited, Some(retry_after_ms));
         }

@@ -27,9 +27,7 @@ impl Gateway {
             Err(refusal) => {
                 // Whoever comes while the issuer is away must not come back in the same moment.
                 let retry_after_ms = match refusal {
-                    Refusal::Unavailable => {
-                        UNVERIFIED_RETRY_MS + self.ids.jitter_ms(UNVERIFIED_RETRY_MS)
-                    }
+                    Refusal::Unavailable => self.ids.spread_ms(UNVERIFIED_RETRY_MS),
                     Refusal::Expired | Refusal::Invalid => 0,
                 };
                 if let Some((one, _)) = self.touch(session) {

@@ -55,7 +55,7 @@ impl Session {
             && let rate = around.rates.of(now, around.config, user_id)
             && rate.requests.take(now).is_err()
         {
-            let retry_after_ms = LIMITED_RETRY_MS + around.ids.jitter_ms(LIMITED_RETRY_MS);
+            let retry_after_ms = around.ids.spread_ms(LIMITED_RETRY_MS);
             return self.close(now, CloseCode::Limited, Some(retry_after_ms));
         }
         // Every frame holds a place for its reply; those without one give it back.
