@@ -1,6 +1,6 @@
 //! Reading the outbox: what an earlier page or another tab left there.
 
-use rejoinder_protocol::ThreadId;
+use rejoinder_protocol::{ClientMsgId, ThreadId};
 
 use super::Engine;
 use super::connection::State;
@@ -79,15 +79,30 @@ impl Engine {
             .collect();
         for (client_msg_id, thread_id) in gone {
             if let Some(entry) = self.outbox.get_mut(client_msg_id) {
-                entry.flight = Flight::Elsewhere;
+                entry.flight = Flight::Elsewhere { caught_up: false };
             }
             self.reload_thread(&thread_id, effects);
         }
     }
 
-    /// A thread has caught up: what another tab took away and did not confirm, it discarded.
+    /// A thread has caught up: what another tab took away and did not confirm, it discarded. The
+    /// answer may be to what was asked before it was gone, and so the thread is asked once more.
+    pub(super) fn caught_up(&mut self, thread_id: &ThreadId) {
+        let (gone, doubtful) = self.outbox.caught_up(thread_id);
+        self.drop_entries(thread_id, gone);
+        if let (false, Some(thread)) = (doubtful.is_empty(), self.threads.get_mut(thread_id)) {
+            thread.sync_again();
+        }
+    }
+
+    /// The thread's changes will not tell what became of what another tab took away.
     pub(super) fn drop_discarded_elsewhere(&mut self, thread_id: &ThreadId) {
-        for client_msg_id in self.outbox.elsewhere(thread_id) {
+        let gone = self.outbox.elsewhere(thread_id);
+        self.drop_entries(thread_id, gone);
+    }
+
+    fn drop_entries(&mut self, thread_id: &ThreadId, client_msg_ids: Vec<ClientMsgId>) {
+        for client_msg_id in client_msg_ids {
             self.outbox.remove(client_msg_id);
             self.touch_list(thread_id);
         }

@@ -36,8 +36,9 @@ pub(crate) enum Flight {
     /// Acknowledged on this connection; waits for its change.
     Acked,
     /// Its row is gone: another tab confirmed or discarded it. What is stored of the thread, and
-    /// catching up from there, tells which.
-    Elsewhere,
+    /// catching up from there, tells which. The thread may have caught up once since: that answer
+    /// may be to what was asked before.
+    Elsewhere { caught_up: bool },
 }
 
 /// One message.
@@ -90,6 +91,11 @@ impl Entry {
             Saved::Late | Saved::Memory => Some(Durability::Memory),
             Saved::Disk => Some(Durability::Disk),
         }
+    }
+
+    /// Whether another tab took it away, and nobody here asked the gateway to.
+    fn is_elsewhere(&self) -> bool {
+        matches!(self.flight, Flight::Elsewhere { .. }) && !self.record.cancel_wanted
     }
 
     /// Whether the row may be sent without asking storage first.
@@ -265,7 +271,7 @@ impl Outbox {
             return None;
         }
         for entry in self.of_thread(thread_id) {
-            let is_over = matches!(entry.flight, Flight::Acked | Flight::Elsewhere);
+            let is_over = matches!(entry.flight, Flight::Acked | Flight::Elsewhere { .. });
             if entry.record.cancel_wanted || is_over {
                 continue;
             }
@@ -282,7 +288,7 @@ impl Outbox {
                 | Flight::Sent { .. }
                 | Flight::Suspect { .. }
                 | Flight::Acked
-                | Flight::Elsewhere => None,
+                | Flight::Elsewhere { .. } => None,
                 Flight::Waiting if entry.may_transmit() => {
                     Some(Next::Transmit(entry.record.client_msg_id))
                 }
@@ -331,18 +337,38 @@ impl Outbox {
                 }
                 // The transaction is still open and will be answered.
                 Flight::Marking | Flight::Waiting => {}
-                Flight::Elsewhere => {}
+                Flight::Elsewhere { .. } => {}
             }
         }
     }
 
-    /// A thread has caught up: returns what another tab must have discarded, for it did not come.
+    /// Returns what another tab must have discarded, if the thread's changes do not tell of it.
     /// What is being cancelled from here as well waits for the gateway's word.
     pub(crate) fn elsewhere(&self, thread_id: &ThreadId) -> Vec<ClientMsgId> {
         self.of_thread(thread_id)
-            .filter(|entry| entry.flight == Flight::Elsewhere && !entry.record.cancel_wanted)
+            .filter(|entry| entry.is_elsewhere())
             .map(|entry| entry.record.client_msg_id)
             .collect()
+    }
+
+    /// A thread has caught up. Returns what other tabs took away and no change told of, those
+    /// first for which it had caught up once before, then the others.
+    pub(crate) fn caught_up(
+        &mut self,
+        thread_id: &ThreadId,
+    ) -> (Vec<ClientMsgId>, Vec<ClientMsgId>) {
+        let mut again = Vec::new();
+        let mut first = Vec::new();
+        for entry in &mut self.entries {
+            if entry.record.thread_id != *thread_id || !entry.is_elsewhere() {
+                continue;
+            }
+            let caught_up = Flight::Elsewhere { caught_up: true };
+            let is_again = std::mem::replace(&mut entry.flight, caught_up) == caught_up;
+            let list = if is_again { &mut again } else { &mut first };
+            list.push(entry.record.client_msg_id);
+        }
+        (again, first)
     }
 
     /// Returns when the outbox next needs attention.

@@ -336,7 +336,7 @@ impl Engine {
             return;
         }
         // Another tab discarded it, or its change is stored and on its way to us.
-        entry.flight = Flight::Elsewhere;
+        entry.flight = Flight::Elsewhere { caught_up: false };
         let thread_id = entry.record.thread_id.clone();
         self.reload_thread(&thread_id, effects);
         // A wish to cancel that another tab stored is ours to carry out as well.

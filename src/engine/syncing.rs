@@ -102,7 +102,7 @@ impl Engine {
         }
         thread.touch_list();
         if is_caught_up {
-            self.drop_discarded_elsewhere(&live.thread_id);
+            self.caught_up(&live.thread_id);
         }
     }
 

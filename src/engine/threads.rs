@@ -22,6 +22,8 @@ const SUBSCRIBE_RETRY_MS: u64 = 5_000;
 impl ThreadState {
     /// The user is no longer part of the thread: nothing of it is shown.
     pub(super) fn removed(&mut self, user_id: UserId) {
+        // Whoever is let in again may find an older state in storage, and is told the rest anew.
+        self.announced = self.announced_until();
         self.log = Some(ThreadLog::new(user_id, ThreadLoad::default()));
         self.is_reloading = false;
         self.subscription = Subscription::Live;

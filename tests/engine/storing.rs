@@ -170,6 +170,16 @@ fn what_one_tab_discards_disappears_from_the_others() {
         "it may as well be on its way as confirmed"
     );
     second.say(&reset(1, 0));
+    second.take();
+    second.say(&live(2));
+    assert_eq!(
+        second.bodies(),
+        ["oops"],
+        "that may answer what was asked before it was gone"
+    );
+    let frames = second.take();
+    let is_subscribe = |frame: &ClientFrame| matches!(frame, ClientFrame::Subscribe(_));
+    assert!(frames.iter().any(is_subscribe), "{frames:?}");
     second.say(&live(2));
     assert!(second.bodies().is_empty());
     assert_eq!(second.sent(), []);

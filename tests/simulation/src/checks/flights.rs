@@ -128,7 +128,7 @@ fn taken_over_by(
     let carried: Vec<_> = one
         .flights
         .iter()
-        .filter(|flight| flight.attempt == living && waits_alone(one, flight))
+        .filter(|flight| flight.attempt == living && waits_alone(world, one, flight))
         .cloned()
         .collect();
     let forgotten = carried.iter().find(|flight| !is_again(flight)).cloned();
@@ -145,13 +145,16 @@ fn taken_over_by(
 
 /// Whether a message is shown as one that waits for the gateway, and nothing else of its thread
 /// may hold it up.
-fn waits_alone(page: &Page, flight: &Flight) -> bool {
+fn waits_alone(world: &World, page: &Page, flight: &Flight) -> bool {
     let Some(timeline) = page.screen.threads.get(&flight.thread_id) else {
         return false;
     };
-    let is_held_up = timeline
-        .rows()
-        .any(|row| matches!(row.delivery, Delivery::Cancelling | Delivery::Failed { .. }));
+    let is_held_up = timeline.rows().any(|row| match row.delivery {
+        Delivery::Cancelling | Delivery::Failed { .. } => true,
+        // What its user takes back may not be shown as such yet.
+        Delivery::Queued { .. } => world.ledger.is_discarded(&page.user_id, row.client_msg_id),
+        _ => false,
+    });
     let is_waiting = timeline.rows().any(|row| {
         let is_it = row.is_own && row.client_msg_id == flight.client_msg_id;
         is_it && matches!(row.delivery, Delivery::Queued { .. })

@@ -103,6 +103,8 @@ struct Pipe {
     last_at: u64,
     stalled_until: u64,
     is_dead: bool,
+    /// Nothing follows its end.
+    is_ended: bool,
 }
 
 /// One connection.
@@ -490,9 +492,10 @@ impl World {
 impl Pipe {
     /// Puts something in; returns when it arrives, if ever.
     fn put(&mut self, now: u64, item: Item, delay_ms: u64) -> Option<u64> {
-        if self.is_dead {
+        if self.is_dead || self.is_ended {
             return None;
         }
+        self.is_ended = matches!(item, Item::Close(_));
         if let Item::Text(text) = &item {
             self.bytes += text.len();
         }

@@ -20,6 +20,7 @@ impl World {
             pipe.items.clear();
             pipe.stalled_until = 0;
             pipe.is_dead = false;
+            pipe.is_ended = false;
         }
         self.put(link, Way::Up, Item::Close(NO_CLOSE_CODE));
         self.put(link, Way::Down, Item::Close(NO_CLOSE_CODE));
