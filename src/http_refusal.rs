@@ -6,6 +6,8 @@
 use rejoinder_protocol::CloseCode;
 use serde::Deserialize;
 
+use crate::engine::NO_CLOSE_CODE;
+
 /// Whoever is on the way may name any time; a page is not put off for longer, in milliseconds.
 pub const RETRY_AFTER_MS_MAX: u64 = 300_000;
 
@@ -20,6 +22,33 @@ const CODES: [(&str, CloseCode); 7] = [
     ("unsupported_version", CloseCode::UnsupportedVersion),
 ];
 
+/// How a stream ended, or would have to.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct End {
+    /// The close code that it stands for; [`NO_CLOSE_CODE`] if it says nothing about the connection.
+    pub code: u16,
+    /// How long to stay away, in milliseconds, if it says: at most [`RETRY_AFTER_MS_MAX`].
+    pub retry_after_ms: Option<u64>,
+}
+
+impl End {
+    /// Without a word.
+    pub const LOST: Self = Self {
+        code: NO_CLOSE_CODE,
+        retry_after_ms: None,
+    };
+
+    /// What a refused request stands for: by its status, `Content-Type`, `Retry-After` and body.
+    #[must_use]
+    pub fn of(status: u16, content_type: &str, retry_after: Option<&str>, body: &str) -> Self {
+        let code = close_code(status, content_type, body);
+        Self {
+            code: code.map_or(NO_CLOSE_CODE, CloseCode::number),
+            retry_after_ms: retry_after.and_then(retry_after_ms),
+        }
+    }
+}
+
 #[derive(Deserialize)]
 struct Failure {
     code: String,
@@ -27,8 +56,7 @@ struct Failure {
 
 /// Returns the close code that a refusal stands for; `None` if it is not the gateway's, or says
 /// nothing about the connection.
-#[must_use]
-pub fn close_code(status: u16, content_type: &str, body: &str) -> Option<CloseCode> {
+fn close_code(status: u16, content_type: &str, body: &str) -> Option<CloseCode> {
     let is_ours = matches!(status, 400 | 401 | 429 | 503);
     if !is_ours || !content_type.starts_with("application/json") {
         return None;
@@ -40,8 +68,7 @@ pub fn close_code(status: u16, content_type: &str, body: &str) -> Option<CloseCo
 
 /// Returns what `Retry-After` asks for, in milliseconds, held to [`RETRY_AFTER_MS_MAX`]; `None` for
 /// a date, which nobody here sends.
-#[must_use]
-pub fn retry_after_ms(header: &str) -> Option<u64> {
+fn retry_after_ms(header: &str) -> Option<u64> {
     let seconds: u64 = header.trim().parse().ok()?;
     Some(seconds.saturating_mul(1_000).min(RETRY_AFTER_MS_MAX))
 }
@@ -66,6 +93,17 @@ mod tests {
         assert_eq!(meant(503, "internal"), Some(CloseCode::Internal));
         assert_eq!(meant(503, "something_new"), None);
         assert_eq!(meant(413, "token_expired"), None);
+    }
+
+    #[test]
+    fn a_time_holds_whatever_else_was_said() {
+        let ours = End::of(429, JSON, Some("7"), r#"{"code":"limit"}"#);
+        assert_eq!(ours.code, CloseCode::Limited.number());
+        assert_eq!(ours.retry_after_ms, Some(7_000));
+        let others = End::of(503, "text/html", Some("7"), "<h1>Later</h1>");
+        assert_eq!(others.code, NO_CLOSE_CODE);
+        assert_eq!(others.retry_after_ms, Some(7_000));
+        assert_eq!(End::of(502, "", None, ""), End::LOST);
     }
 
     #[test]

@@ -15,9 +15,9 @@ use web_sys::{AbortController, Headers, ReadableStreamDefaultReader, RequestInit
 
 use super::door::Door;
 use super::panic;
-use crate::engine::{Attempt, Input, NO_CLOSE_CODE};
+use crate::engine::{Attempt, Input};
 use crate::event_stream::{Event, EventStream};
-use crate::http_refusal;
+use crate::http_refusal::End;
 
 #[wasm_bindgen]
 extern "C" {
@@ -116,7 +116,7 @@ impl Inner {
         });
         let response = self.post("stream", &body).await?;
         if !response.ok() || !is_of_type(&response, "text/event-stream") {
-            return End::of(&response).await;
+            return refusal(&response).await;
         }
         let Some(body) = response.body() else {
             return Ok(End::LOST);
@@ -164,7 +164,7 @@ impl Inner {
         let response = self.post(&path, &encode(frame)).await?;
         let is_answer = is_of_type(&response, "application/x-ndjson");
         if !is_answer && response.status() != NO_CONTENT {
-            let end = End::of(&response).await?;
+            let end = refusal(&response).await?;
             match reaction(end.code) {
                 Reaction::ComeBack => self.tell(Input::Refused {
                     attempt: self.attempt,
@@ -224,31 +224,19 @@ impl Inner {
     }
 }
 
-/// How a stream ended, or would have to.
-struct End {
-    code: u16,
-    retry_after_ms: Option<u64>,
-}
-
-impl End {
-    /// Without a word.
-    const LOST: Self = Self {
-        code: NO_CLOSE_CODE,
-        retry_after_ms: None,
-    };
-
-    /// What a refused request stands for.
-    async fn of(response: &Response) -> Result<Self, JsValue> {
-        let header = |name| response.headers().get(name).ok().flatten();
-        let content_type = header("content-type").unwrap_or_default();
-        let text = text_of(response).await?;
-        let code = http_refusal::close_code(response.status(), &content_type, &text);
-        Ok(Self {
-            code: code.map_or(NO_CLOSE_CODE, |code| code.number()),
-            retry_after_ms: header("retry-after")
-                .and_then(|text| http_refusal::retry_after_ms(&text)),
-        })
-    }
+/// Returns what a refused request stands for.
+async fn refusal(response: &Response) -> Result<End, JsValue> {
+    let header = |name| response.headers().get(name).ok().flatten();
+    let content_type = header("content-type").unwrap_or_default();
+    let retry_after = header("retry-after");
+    let text = text_of(response).await?;
+    let status = response.status();
+    Ok(End::of(
+        status,
+        &content_type,
+        retry_after.as_deref(),
+        &text,
+    ))
 }
 
 /// The status of an answer without frames.

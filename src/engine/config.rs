@@ -33,6 +33,9 @@ pub const PROBE_TIMEOUT_MS: u64 = 3_000;
 pub const ACK_TIMEOUT_MS: u64 = 10_000;
 /// Without a `page`, `reset` or `live` for so long a subscription is asked for again.
 pub const SUBSCRIBE_TIMEOUT_MS: u64 = 15_000;
+/// A thread or a list that is refused for now is asked for again after this, unless the gateway names
+/// a time.
+pub const ASK_AGAIN_MS: u64 = 5_000;
 /// A connection that lived so long was a good one: the backoff begins anew.
 pub const STABLE_MS: u64 = 30_000;
 /// A timer that fires later than this is suspect: what arrived meanwhile is handled first.

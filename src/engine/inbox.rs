@@ -7,13 +7,10 @@ use rejoinder_protocol::{
 };
 
 use super::Engine;
-use super::config::{INBOX_LIMIT, INBOX_THREADS_MAX};
+use super::config::{ASK_AGAIN_MS, INBOX_LIMIT, INBOX_THREADS_MAX};
 use super::effect::Effect;
 use super::notice::{InboxThread, Notice};
 use super::time::Millis;
-
-/// The list is asked for again after this, in milliseconds, if a refusal names no time.
-const RETRY_MS: u64 = 5_000;
 
 /// The list of threads, and whether the application wants it.
 #[derive(Clone, Debug, Default)]
@@ -93,7 +90,7 @@ impl Engine {
     pub(super) fn inbox_refused(&mut self, code: ErrorCode, retry_after_ms: Option<u64>) {
         if !code.is_permanent() {
             let now = self.clock.now.monotonic;
-            self.inbox.ask_at = Some(now.after(retry_after_ms.unwrap_or(RETRY_MS)));
+            self.inbox.ask_at = Some(now.after(retry_after_ms.unwrap_or(ASK_AGAIN_MS)));
         }
     }
 

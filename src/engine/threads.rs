@@ -6,7 +6,9 @@ use rejoinder_protocol::{
 };
 
 use super::Engine;
-use super::config::{HINT_SYNC_MS, HISTORY_LIMIT, SUBSCRIBE_TIMEOUT_MS, TYPING_INTERVAL_MS};
+use super::config::{
+    ASK_AGAIN_MS, HINT_SYNC_MS, HISTORY_LIMIT, SUBSCRIBE_TIMEOUT_MS, TYPING_INTERVAL_MS,
+};
 use super::connecting::since;
 use super::connection::Live;
 use super::effect::Effect;
@@ -15,9 +17,6 @@ use super::notice::Reason;
 use super::stored::ThreadLoad;
 use super::thread::{Older, OwnTyping, Subscription, ThreadState};
 use super::thread_log::ThreadLog;
-
-/// A refused subscription is tried again after this, in milliseconds, if the gateway names no time.
-const SUBSCRIBE_RETRY_MS: u64 = 5_000;
 
 impl ThreadState {
     /// The user is no longer part of the thread: nothing of it is shown.
@@ -240,7 +239,7 @@ impl Engine {
             thread.subscription = Subscription::Live;
         } else {
             thread.subscription = Subscription::Idle;
-            let wait = error.retry_after_ms.unwrap_or(SUBSCRIBE_RETRY_MS);
+            let wait = error.retry_after_ms.unwrap_or(ASK_AGAIN_MS);
             thread.resubscribe_at = Some(now.after(wait));
         }
         thread.touch();

@@ -72,12 +72,9 @@ pub(super) async fn accept(
         match accepted {
             (Ok(place), Ok((stream, peer))) => {
                 let peer = peer.ip();
-                let address = addresses.of_connection(peer);
-                let of_address = match address.map(|address| addresses.enter(address)) {
-                    None => None,
-                    Some(Some(of_address)) => Some(of_address),
+                let Ok(of_address) = addresses.enter(addresses.of_connection(peer)) else {
                     // Closed without a word: a stranger's flood is not worth more.
-                    Some(None) => continue,
+                    continue;
                 };
                 let visitor = Visitor::new(peer, place, of_address);
                 let (app, tls, is_stopping) = (app.clone(), tls.clone(), is_stopping.clone());

@@ -142,21 +142,29 @@ impl Addresses {
         None
     }
 
-    /// Takes a place for a connection; `None`: there is none.
-    pub(super) fn enter(self: &Arc<Self>, address: Address) -> Option<Place> {
+    /// Takes a place for a connection, if its address is one that is counted.
+    ///
+    /// # Errors
+    ///
+    /// There is none.
+    pub(super) fn enter(
+        self: &Arc<Self>,
+        address: Option<Address>,
+    ) -> Result<Option<Place>, Crowded> {
+        let Some(address) = address else {
+            return Ok(None);
+        };
         let mut connections = self.lock();
         let count = connections.entry(address).or_insert(0);
         if *count >= self.limits.connections {
             drop(connections);
             self.refused.connections.increment(1);
             self.warn("connections");
-            return None;
+            return Err(Crowded);
         }
         *count += 1;
-        Some(Place {
-            addresses: Arc::clone(self),
-            address,
-        })
+        let addresses = Arc::clone(self);
+        Ok(Some(Place { addresses, address }))
     }
 
     /// Counts a handshake.
@@ -189,6 +197,10 @@ impl Addresses {
             .unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+/// An address has as many connections as it may.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Crowded;
 
 /// A connection's place among those of its address, until it is dropped.
 #[derive(Debug)]
@@ -281,14 +293,14 @@ mod tests {
     #[test]
     fn places_are_given_back_and_forgotten() {
         let addresses = addresses(&[]);
-        let (one, other) = (v4("203.0.113.8").unwrap(), v4("203.0.113.9").unwrap());
+        let (one, other) = (v4("203.0.113.8"), v4("203.0.113.9"));
         let first = addresses.enter(one).unwrap();
         let second = addresses.enter(one).unwrap();
-        assert!(addresses.enter(one).is_none());
-        assert!(addresses.enter(other).is_some(), "another has its own");
+        assert!(addresses.enter(one).is_err());
+        assert!(addresses.enter(other).is_ok(), "another has its own");
         drop(first);
         let third = addresses.enter(one).unwrap();
-        assert!(addresses.enter(one).is_none());
+        assert!(addresses.enter(one).is_err());
         drop((second, third));
         assert!(addresses.lock().is_empty());
     }

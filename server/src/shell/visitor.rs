@@ -65,14 +65,12 @@ pub(super) async fn enter(
     {
         return too_often(wait);
     }
-    let place = match for_whom.map(|address| addresses.enter(address)) {
-        None => None,
-        Some(Some(place)) => Some(Arc::new(place)),
-        Some(None) => return too_often(CROWDED_RETRY),
+    let Ok(place) = addresses.enter(for_whom) else {
+        return too_often(CROWDED_RETRY);
     };
     request.extensions_mut().insert(Stay {
         _visitor: visitor,
-        _for_whom: place,
+        _for_whom: place.map(Arc::new),
     });
     next.run(request).await
 }

@@ -14,7 +14,7 @@ use hyper::{Request, Response};
 use hyper_rustls::HttpsConnectorBuilder;
 use hyper_util::client::legacy;
 use hyper_util::rt::TokioExecutor;
-use rejoinder_test_services::Nginx;
+use rejoinder_test_services::{Nginx, confined};
 use rustls::{ClientConfig, RootCertStore};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
@@ -128,31 +128,16 @@ impl Proxy {
 
 /// The file, with what everybody changes, and where a test lets nginx write.
 fn configuration(folder: &Path, port: u16, gateways: &[SocketAddr; 2]) -> String {
-    let folder = folder.display();
-    let kinds = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"];
-    let written: Vec<_> = kinds
-        .map(|kind| format!("{kind}_temp_path {folder}/{kind};"))
-        .into();
-    let mut text = CONFIGURATION.to_owned();
-    for (from, to) in [
-        ("gateway-1:8787", gateways[0].to_string()),
-        ("gateway-2:8787", gateways[1].to_string()),
-        ("listen 443 ssl", format!("listen 127.0.0.1:{port} ssl")),
-        (
-            "/etc/nginx/tls/fullchain.pem",
-            format!("{folder}/fullchain.pem"),
-        ),
-        (
-            "/etc/nginx/tls/privkey.pem",
-            format!("{folder}/privkey.pem"),
-        ),
-        ("/run/nginx.pid", format!("{folder}/pid")),
-        ("/var/log/nginx/error.log", format!("{folder}/error.log")),
-        ("/var/log/nginx/access.log", format!("{folder}/access.log")),
-        ("http {\n", format!("http {{\n{}\n", written.join("\n"))),
-    ] {
-        assert_eq!(text.matches(from).count(), 1, "{from}");
-        text = text.replace(from, &to);
-    }
-    text
+    let at = |name| folder.join(name).display().to_string();
+    confined(
+        CONFIGURATION,
+        folder,
+        &[
+            ("gateway-1:8787", gateways[0].to_string()),
+            ("gateway-2:8787", gateways[1].to_string()),
+            ("listen 443 ssl", format!("listen 127.0.0.1:{port} ssl")),
+            ("/etc/nginx/tls/fullchain.pem", at("fullchain.pem")),
+            ("/etc/nginx/tls/privkey.pem", at("privkey.pem")),
+        ],
+    )
 }

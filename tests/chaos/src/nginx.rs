@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU16, Ordering};
 
-use rejoinder_test_services::Nginx;
+use rejoinder_test_services::{Nginx, confined};
 
 use crate::signals;
 
@@ -79,26 +79,14 @@ impl Proxy {
 
 /// The file, with what everybody changes, without TLS, and where it may write here.
 fn configuration(folder: &Path, port: u16, gateways: &[u16]) -> String {
-    let folder = folder.display();
-    let kinds = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"];
-    let written: Vec<_> = kinds
-        .map(|kind| format!("{kind}_temp_path {folder}/{kind};"))
-        .into();
     let servers = gateways
         .iter()
         .map(|port| format!("    server 127.0.0.1:{port};\n"));
-    let mut text = CONFIGURATION.to_owned();
-    for (from, to) in [
+    let changes = [
         (GATEWAYS, servers.collect()),
         ("listen 443 ssl", format!("listen 127.0.0.1:{port}")),
-        ("/run/nginx.pid", format!("{folder}/pid")),
-        ("/var/log/nginx/error.log", format!("{folder}/error.log")),
-        ("/var/log/nginx/access.log", format!("{folder}/access.log")),
-        ("http {\n", format!("http {{\n{}\n", written.join("\n"))),
-    ] {
-        assert_eq!(text.matches(from).count(), 1, "{from}");
-        text = text.replace(from, &to);
-    }
+    ];
+    let text = confined(CONFIGURATION, folder, &changes);
     let lines = text
         .lines()
         .filter(|line| !line.trim_start().starts_with("ssl_"));

@@ -13,6 +13,6 @@ mod nginx;
 mod postgres;
 mod redis;
 
-pub use nginx::Nginx;
+pub use nginx::{Nginx, confined};
 pub use postgres::Postgres;
 pub use redis::Redis;

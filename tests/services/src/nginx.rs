@@ -54,6 +54,31 @@ impl Nginx {
     }
 }
 
+/// Returns a configuration with changes, each of something that stands there once, so that it writes
+/// into a folder and nowhere else.
+///
+/// # Panics
+///
+/// If what is to change does not stand there, or more than once.
+#[must_use]
+pub fn confined(configuration: &str, folder: &Path, changes: &[(&str, String)]) -> String {
+    let folder = folder.display();
+    let kinds = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"];
+    let written = kinds.map(|kind| format!("{kind}_temp_path {folder}/{kind};\n"));
+    let places = [
+        ("/run/nginx.pid", format!("{folder}/pid")),
+        ("/var/log/nginx/error.log", format!("{folder}/error.log")),
+        ("/var/log/nginx/access.log", format!("{folder}/access.log")),
+        ("http {\n", format!("http {{\n{}", written.concat())),
+    ];
+    let mut text = configuration.to_owned();
+    for (from, to) in places.iter().chain(changes) {
+        assert_eq!(text.matches(from).count(), 1, "{from}");
+        text = text.replace(from, to);
+    }
+    text
+}
+
 /// Distributions put it where only root looks.
 fn program() -> PathBuf {
     let path = std::env::var_os("PATH").unwrap_or_default();

@@ -7,9 +7,9 @@ use std::sync::{Arc, OnceLock};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use hyper::{Response, StatusCode};
-use rejoinder::engine::{Attempt, Input, NO_CLOSE_CODE};
+use rejoinder::engine::{Attempt, Input};
 use rejoinder::event_stream::{Event, EventStream};
-use rejoinder::http_refusal;
+use rejoinder::http_refusal::End;
 use rejoinder_protocol::{
     ClientFrame, Epoch, Hello, Reaction, ServerFrame, StreamHello, decode_server_frame, encode,
     reaction,
@@ -93,7 +93,7 @@ impl Inner {
         });
         let response = ask(self.port, "POST /v1/stream", token, body).await?;
         if response.status() != StatusCode::OK || !is_of_type(&response, "text/event-stream") {
-            return End::of(response).await;
+            return refusal(response).await;
         }
         let mut body = response.into_body();
         let (mut stream, mut events) = (EventStream::default(), Vec::new());
@@ -139,7 +139,7 @@ impl Inner {
             is_of_type(&response, "application/x-ndjson"),
         );
         if !is_answer && status != StatusCode::NO_CONTENT {
-            let end = End::of(response).await?;
+            let end = refusal(response).await?;
             match reaction(end.code) {
                 Reaction::ComeBack => self.tell(Input::Refused {
                     attempt: self.attempt,
@@ -178,37 +178,24 @@ impl Inner {
     }
 }
 
-/// How a stream ended, or would have to.
-struct End {
-    code: u16,
-    retry_after_ms: Option<u64>,
-}
-
-impl End {
-    /// Without a word.
-    const LOST: Self = Self {
-        code: NO_CLOSE_CODE,
-        retry_after_ms: None,
+/// Returns what a refused request stands for.
+async fn refusal(response: Response<Incoming>) -> Result<End, Failure> {
+    let header = |name| {
+        let header = response.headers().get(name);
+        header
+            .and_then(|text| text.to_str().ok())
+            .map(str::to_owned)
     };
-
-    /// What a refused request stands for.
-    async fn of(response: Response<Incoming>) -> Result<Self, Failure> {
-        let header = |name| {
-            let header = response.headers().get(name);
-            header
-                .and_then(|text| text.to_str().ok())
-                .map(str::to_owned)
-        };
-        let content_type = header("content-type").unwrap_or_default();
-        let retry_after = header("retry-after");
-        let status = response.status().as_u16();
-        let text = text_of(response).await?;
-        let code = http_refusal::close_code(status, &content_type, &text);
-        Ok(Self {
-            code: code.map_or(NO_CLOSE_CODE, |code| code.number()),
-            retry_after_ms: retry_after.and_then(|text| http_refusal::retry_after_ms(&text)),
-        })
-    }
+    let content_type = header("content-type").unwrap_or_default();
+    let retry_after = header("retry-after");
+    let status = response.status().as_u16();
+    let text = text_of(response).await?;
+    Ok(End::of(
+        status,
+        &content_type,
+        retry_after.as_deref(),
+        &text,
+    ))
 }
 
 fn is_of_type(response: &Response<Incoming>, essence: &str) -> bool {
