@@ -254,13 +254,16 @@ impl Hub {
         if at < entry.participants_at {
             return Vec::new();
         }
-        entry.participants_at = at;
         let now: BTreeSet<_> = participants.iter().cloned().collect();
+        // Also if nothing is new about them: whoever is named may have gone and come back unheard.
+        if at > entry.participants_at || now != entry.participants {
+            self.stamp += 1;
+            entry.participants_stamp = self.stamp;
+        }
+        entry.participants_at = at;
         if now == entry.participants {
             return Vec::new();
         }
-        self.stamp += 1;
-        entry.participants_stamp = self.stamp;
         let before = std::mem::replace(&mut entry.participants, now.clone());
         for user_id in before.difference(&now) {
             self.unwatch(user_id, thread_id);

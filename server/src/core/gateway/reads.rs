@@ -106,14 +106,16 @@ impl Gateway {
             return;
         };
         match (pumped, result) {
-            (Pumped::Summary, Ok(done)) => {
+            (Pumped::Summary { .. }, Ok(done)) => {
                 // Whoever was removed meanwhile is owed nothing.
                 if let Some(text) = done.text {
                     one.push(now.monotonic, Lane::Control, text);
                 }
             }
-            // The client asks for its inbox on every connection; this only makes it fresher.
-            (Pumped::Summary, Err(_)) => {}
+            (Pumped::Summary { thread_id }, Err(_)) => {
+                one.subscriptions
+                    .owe_summary_later(now.monotonic, thread_id);
+            }
             (Pumped::Page { thread_id, .. }, Err(_)) => {
                 one.subscriptions.rest(now.monotonic, &thread_id);
             }

@@ -93,3 +93,20 @@ fn a_read_that_began_before_a_hint_does_not_count() {
     assert_eq!(old, Arrival::Behind);
     assert_eq!(arrive(&mut hub, ONE, 5, 5), Arrival::Live);
 }
+
+#[test]
+fn whoever_newer_news_name_has_taken_part_since_they_were_heard() {
+    let mut hub = Hub::default();
+    hub.subscribe(&thread(), ONE);
+    let [alice, bob] = ["alice", "bob"].map(|name| name.parse::<UserId>().unwrap());
+    let both = [alice, bob.clone()];
+    hub.participants(&thread(), revision(2), &both);
+    let before = hub.stamp();
+    hub.participants(&thread(), revision(2), &both);
+    assert!(!hub.takes_part_since(&thread(), &bob, before), "no news");
+    // They went by change 3, of which nothing was heard, and came by change 4.
+    hub.participants(&thread(), revision(4), &both);
+    assert!(hub.takes_part_since(&thread(), &bob, before));
+    let after = hub.stamp();
+    assert!(!hub.takes_part_since(&thread(), &bob, after));
+}

@@ -17,7 +17,7 @@ pub(crate) enum Pumped {
     /// A page of a subscription; `turn` tells a newer subscription of the same thread apart.
     Page { thread_id: ThreadId, turn: u64 },
     /// A summary that found no place in the queue.
-    Summary,
+    Summary { thread_id: ThreadId },
 }
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -49,6 +49,8 @@ pub(crate) struct Subscriptions {
     all: BTreeMap<ThreadId, Subscription>,
     due: VecDeque<ThreadId>,
     summaries: BTreeSet<ThreadId>,
+    /// Summaries that could not be read, and when they are tried again.
+    unread: BTreeMap<ThreadId, Millis>,
     reading: bool,
     last_turn: u64,
 }
@@ -88,6 +90,7 @@ impl Subscriptions {
     pub(crate) fn end_all(&mut self) -> Vec<ThreadId> {
         self.due.clear();
         self.summaries.clear();
+        self.unread.clear();
         std::mem::take(&mut self.all).into_keys().collect()
     }
 
@@ -123,9 +126,9 @@ impl Subscriptions {
         self.reading = true;
         let read = Read::Summary {
             user_id: user_id.clone(),
-            thread_id,
+            thread_id: thread_id.clone(),
         };
-        Some((read, Pumped::Summary))
+        Some((read, Pumped::Summary { thread_id }))
     }
 
     /// Takes the news that the read is answered; returns whether the answer is still wanted.
@@ -136,7 +139,7 @@ impl Subscriptions {
                 let subscription = self.all.get(thread_id);
                 subscription.is_some_and(|one| one.turn == *turn && one.state == State::Reading)
             }
-            Pumped::Summary => true,
+            Pumped::Summary { .. } => true,
         }
     }
 
@@ -195,8 +198,16 @@ impl Subscriptions {
     /// Notes that the client must still be shown how a thread now looks in a list; `false` if there
     /// are too many such.
     pub(crate) fn owe_summary(&mut self, thread_id: &ThreadId) -> bool {
+        self.unread.remove(thread_id);
         self.summaries.insert(thread_id.clone());
-        self.summaries.len() <= SUMMARIES_MAX
+        self.summaries.len() + self.unread.len() <= SUMMARIES_MAX
+    }
+
+    /// Reads a summary again after a while: it may tell whoever was let in again that they are.
+    pub(crate) fn owe_summary_later(&mut self, now: Millis, thread_id: ThreadId) {
+        if !self.summaries.contains(&thread_id) {
+            self.unread.insert(thread_id, now.after(PARKED_MS));
+        }
     }
 
     /// Wakes those that rested until now.
@@ -211,6 +222,13 @@ impl Subscriptions {
         for thread_id in awake {
             self.again(&thread_id);
         }
+        self.unread.retain(|thread_id, at| {
+            let waits = *at > now;
+            if !waits {
+                self.summaries.insert(thread_id.clone());
+            }
+            waits
+        });
     }
 
     /// Returns when the next one wakes.
@@ -219,6 +237,6 @@ impl Subscriptions {
             State::Resting(at) => Some(at),
             State::Due | State::Reading | State::Told => None,
         });
-        resting.min()
+        resting.chain(self.unread.values().copied()).min()
     }
 }

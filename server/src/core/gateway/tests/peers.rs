@@ -3,7 +3,7 @@
 use super::*;
 use crate::core::{FromPeers, Lease, News, ToPeers};
 use crate::store::Publication;
-use world::{bodies, message};
+use world::{bodies, kinds, message};
 
 /// Bob is on another gateway; the others can be reached.
 fn with_peers() -> World {
@@ -260,4 +260,25 @@ fn a_change_too_long_to_be_told_is_looked_up() {
     world.heard(FromPeers::News(news.shortened()));
     assert_eq!(world.looks, looks + 1);
     assert_eq!(bodies(&world.taken(ALICE)), ["other 1"]);
+}
+
+#[test]
+fn whoever_is_let_in_again_hears_of_it_once_the_store_can_be_read() {
+    let mut world = with_peers();
+    let thread_id: rejoinder_protocol::ThreadId = "alice|bob".parse().unwrap();
+    let user_id: UserId = "alice".parse().unwrap();
+    let removed = world.elsewhere(Command::Remove {
+        thread_id: thread_id.clone(),
+        user_id: user_id.clone(),
+    });
+    world.heard(FromPeers::News(removed));
+    assert_eq!(kinds(&world.taken(ALICE)), ["removed"]);
+    world.fail_reads = true;
+    let admitted = world.elsewhere(Command::Admit { thread_id, user_id });
+    world.heard(FromPeers::News(admitted));
+    world.pass(5_000);
+    assert_eq!(world.taken(ALICE), []);
+    world.fail_reads = false;
+    world.pass(1_000);
+    assert_eq!(kinds(&world.taken(ALICE)), ["thread"]);
 }
