@@ -60,8 +60,10 @@ fn stream(choices: &mut Choices<'_>) -> Vec<u8> {
             true => choices.bytes(40).to_vec(),
             false => choices.of(&PARTS).as_bytes().to_vec(),
         };
+        // Long ones take long: few inputs have any.
         let times = match choices.one_in(8) {
-            true => choices.below(1 << 20),
+            true if choices.one_in(32) => choices.below(1 << 20),
+            true => choices.below(64),
             false => 1,
         };
         let room = BYTES_MAX.saturating_sub(bytes.len()) / part.len().max(1);
