@@ -106,7 +106,10 @@ impl World {
                     (&write, &written.result)
                 {
                     let removed = &mut self.devices[device].removed;
-                    removed.insert(thread_id.clone(), (page, true));
+                    // Nothing is known of it any more if the user was let in again meanwhile.
+                    if let Some(heard) = removed.get_mut(thread_id) {
+                        *heard = (page, true);
+                    }
                 }
                 client::written(self, page, &written);
                 let result = written.result;
