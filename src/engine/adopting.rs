@@ -88,9 +88,9 @@ impl Engine {
     /// A thread has caught up: what another tab took away and did not confirm, it discarded. The
     /// answer may be to what was asked before it was gone, and so the thread is asked once more.
     pub(super) fn caught_up(&mut self, thread_id: &ThreadId) {
-        let (gone, doubtful) = self.outbox.caught_up(thread_id);
+        let (gone, is_doubtful) = self.outbox.caught_up(thread_id);
         self.drop_entries(thread_id, gone);
-        if let (false, Some(thread)) = (doubtful.is_empty(), self.threads.get_mut(thread_id)) {
+        if is_doubtful && let Some(thread) = self.threads.get_mut(thread_id) {
             thread.sync_again();
         }
     }

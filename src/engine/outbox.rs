@@ -351,24 +351,23 @@ impl Outbox {
             .collect()
     }
 
-    /// A thread has caught up. Returns what other tabs took away and no change told of, those
-    /// first for which it had caught up once before, then the others.
-    pub(crate) fn caught_up(
-        &mut self,
-        thread_id: &ThreadId,
-    ) -> (Vec<ClientMsgId>, Vec<ClientMsgId>) {
-        let mut again = Vec::new();
-        let mut first = Vec::new();
+    /// A thread has caught up. Returns what other tabs took away and no change told of, though it
+    /// had caught up once before; and whether there is more, for which it had not.
+    pub(crate) fn caught_up(&mut self, thread_id: &ThreadId) -> (Vec<ClientMsgId>, bool) {
+        let mut gone = Vec::new();
+        let mut is_doubtful = false;
         for entry in &mut self.entries {
             if entry.record.thread_id != *thread_id || !entry.is_elsewhere() {
                 continue;
             }
             let caught_up = Flight::Elsewhere { caught_up: true };
-            let is_again = std::mem::replace(&mut entry.flight, caught_up) == caught_up;
-            let list = if is_again { &mut again } else { &mut first };
-            list.push(entry.record.client_msg_id);
+            if std::mem::replace(&mut entry.flight, caught_up) == caught_up {
+                gone.push(entry.record.client_msg_id);
+            } else {
+                is_doubtful = true;
+            }
         }
-        (again, first)
+        (gone, is_doubtful)
     }
 
     /// Returns when the outbox next needs attention.

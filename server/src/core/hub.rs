@@ -255,13 +255,14 @@ impl Hub {
             return Vec::new();
         }
         let now: BTreeSet<_> = participants.iter().cloned().collect();
+        let is_same = now == entry.participants;
         // Also if nothing is new about them: whoever is named may have gone and come back unheard.
-        if at > entry.participants_at || now != entry.participants {
+        if at > entry.participants_at || !is_same {
             self.stamp += 1;
             entry.participants_stamp = self.stamp;
         }
         entry.participants_at = at;
-        if now == entry.participants {
+        if is_same {
             return Vec::new();
         }
         let before = std::mem::replace(&mut entry.participants, now.clone());

@@ -146,7 +146,7 @@ impl Addresses {
     ///
     /// # Errors
     ///
-    /// There is none.
+    /// [`Crowded`]: there is none left.
     pub(super) fn enter(
         self: &Arc<Self>,
         address: Option<Address>,
